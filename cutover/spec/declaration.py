@@ -25,7 +25,6 @@ class Cutover:
         foreign_writes: `record`, or `reject`: what the watch trigger does from STOP_JSON_WRITES on.
         column, storage: the column and its type (`jsonb`, `json`, `text`); asked only once the field has left the model.
         quiet: how long no foreign write may have been seen before DUAL_WRITE.
-        shadow: the share of reads (0 to 1) that compares both sides in phases 2 and 3.
     """
 
     name: ClassVar[str] = ""
@@ -40,7 +39,6 @@ class Cutover:
     column: ClassVar[str] = ""
     storage: ClassVar[str] = ""
     quiet: ClassVar[timedelta] = timedelta(seconds=60)
-    shadow: ClassVar[float] = 0.01
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

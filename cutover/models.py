@@ -1,0 +1,131 @@
+"""The toolkit's own tables, in the application's database. Django knows their shape; the queries are in `cutover/sql`."""
+
+from django.db import models
+
+
+class Ledger(models.Model):
+    """How far the fleet has come: one row per cutover. A cutover without a row has not started."""
+
+    name = models.CharField(max_length=30, primary_key=True)
+    phase = models.SmallIntegerField()
+    epoch = models.IntegerField()  # counts the moves; the fence compares it
+    came_from = models.SmallIntegerField()
+    moved_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    backfilled_at = models.DateTimeField(null=True)
+    dropped_at = models.DateTimeField(null=True)
+    paused = models.BooleanField(default=False)
+    driver = models.TextField(default="")
+    driver_until = models.DateTimeField(null=True)
+
+
+class Transition(models.Model):
+    """The history of moves: append-only."""
+
+    cutover = models.CharField(max_length=30, db_index=True)
+    epoch = models.IntegerField()
+    from_phase = models.SmallIntegerField()
+    to_phase = models.SmallIntegerField()
+    at = models.DateTimeField()
+    who = models.TextField()
+    why = models.TextField()
+    gates = models.JSONField()
+    settled_at = models.DateTimeField(null=True)
+    waived = models.JSONField(default=list)
+
+
+class Process(models.Model):
+    """The fleet: a process that uses a cutover, as it last said."""
+
+    cutover = models.CharField(max_length=30)
+    host = models.TextField()
+    pid = models.IntegerField()
+    flags = models.CharField(max_length=5)
+    phase = models.SmallIntegerField()
+    has_field = models.BooleanField()
+    version = models.TextField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("cutover", "host", "pid"), name="cutover_process_once_v1"),)
+
+
+class Mark(models.Model):
+    """A write to the JSON column that did not come from the toolkit, as the watch trigger saw it."""
+
+    cutover = models.CharField(max_length=30)
+    parent_key = models.TextField()
+    operation = models.CharField(max_length=6)
+    application_name = models.TextField()
+    db_user = models.TextField()
+    phase = models.SmallIntegerField()
+    at = models.DateTimeField()
+    visited_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("cutover", "id"), name="cutover_mark_dirty_v1", condition=models.Q(visited_at__isnull=True)
+            ),
+            models.Index(fields=("cutover", "at"), name="cutover_mark_at_v1"),
+        )
+
+
+class Segment(models.Model):
+    """A range of parent keys for the backfill: its bounds, its cursor, and who holds it."""
+
+    cutover = models.CharField(max_length=30)
+    number = models.IntegerField()
+    lower = models.TextField(null=True)  # exclusive; null is from the beginning
+    upper = models.TextField(null=True)  # inclusive; null is to the end
+    cursor = models.TextField(null=True)
+    token = models.UUIDField(null=True)
+    worker = models.TextField(default="")
+    leased_until = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    parents = models.BigIntegerField(default=0)
+    elements = models.BigIntegerField(default=0)
+    estimate = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("cutover", "number"), name="cutover_segment_once_v1"),)
+
+
+class Quarantine(models.Model):
+    """An element that does not decode, kept as it is with the reason."""
+
+    cutover = models.CharField(max_length=30)
+    stream = models.TextField()
+    parent_key = models.TextField()
+    digest = models.CharField(max_length=64)
+    occurrence = models.IntegerField()
+    element = models.TextField()
+    reason = models.TextField()
+    at = models.DateTimeField()
+    waived_by = models.TextField(default="")
+    waived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("cutover", "stream", "parent_key", "digest", "occurrence"), name="cutover_quarantine_once_v1"
+            ),
+        )
+
+
+class Verification(models.Model):
+    """One comparison of both sides: how far it is, and what it found."""
+
+    cutover = models.CharField(max_length=30, db_index=True)
+    epoch = models.IntegerField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    cursor = models.TextField(null=True)
+    parents = models.BigIntegerField(default=0)
+    json_elements = models.BigIntegerField(default=0)
+    table_elements = models.BigIntegerField(default=0)
+    json_checksum = models.TextField(default="")
+    table_checksum = models.TextField(default="")
+    found = models.JSONField(default=dict)
+    examples = models.JSONField(default=list)
