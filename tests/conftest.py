@@ -1,0 +1,93 @@
+"""What every test may ask for: a real server, a database of its own, more connections to it."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hypothesis
+import psycopg
+import pytest
+
+import databases
+import servers
+from cutover.demo.server import Server
+from databases import Database
+
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Read once: `database` changes the variable for the time of a test.
+BORROWED = os.environ.get("DATABASE_URL")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres",
+        default="embedded",
+        help='"embedded" (default), a major version such as 15, or a directory of programs; DATABASE_URL goes first',
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if BORROWED:
+        return "postgres: the server of DATABASE_URL"
+    choice: str = config.getoption("--postgres")
+    return f"postgres: {choice} ({servers.programs(choice) or 'PostgreSQL of the extra'})"
+
+
+@pytest.fixture(scope="session")
+def _postgres(request: pytest.FixtureRequest) -> Iterator[servers.Postgres]:
+    """Ours or borrowed; what the databases are made on."""
+    if BORROWED:
+        yield servers.Borrowed(BORROWED)
+        return
+    with servers.start(request.config.getoption("--postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(_postgres: servers.Postgres) -> Server:
+    """The server itself, for tests that restart it or run its programs."""
+    if not isinstance(_postgres, Server):
+        pytest.skip("DATABASE_URL names a server that is not ours to restart")
+    return _postgres
+
+
+@pytest.fixture(scope="session")
+def server_uri(_postgres: servers.Postgres) -> str:
+    """The address of the maintenance database."""
+    return _postgres.uri()
+
+
+@pytest.fixture(scope="session")
+def _template(_postgres: servers.Postgres, django_db_blocker: Any) -> Iterator[str]:
+    name = databases.fresh_name("template")
+    databases.create(_postgres, name)
+    with django_db_blocker.unblock():
+        databases.migrate(_postgres, name)
+    yield name
+    databases.drop(_postgres, name)
+
+
+@pytest.fixture
+def database(_postgres: servers.Postgres, _template: str, django_db_blocker: Any) -> Iterator[Database]:
+    """A migrated database of this test alone, which Django's default connection leads to; commits are real."""
+    made = databases.create(_postgres, databases.fresh_name("test"), _template)
+    with django_db_blocker.unblock(), databases.django_at(_postgres, made.name):
+        yield made
+    databases.drop(_postgres, made.name)
+
+
+@pytest.fixture
+def connect(database: Database) -> Iterator[Callable[..., psycopg.Connection[Any]]]:
+    """A factory of further connections to the test's database; autocommit unless told otherwise."""
+    made: list[psycopg.Connection[Any]] = []
+
+    def connection(*, autocommit: bool = True, **parameters: Any) -> psycopg.Connection[Any]:
+        made.append(psycopg.connect(database.uri, autocommit=autocommit, **parameters))
+        return made[-1]
+
+    yield connection
+    for each in made:
+        each.close()

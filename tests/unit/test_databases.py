@@ -1,0 +1,67 @@
+"""The database of a test: its own, with real commits, the same for Django, further connections and child processes."""
+
+import os
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection as django_connection
+
+from databases import Database
+from waiting import backend_pid, blocked_by, wait_until
+
+Connect = Callable[..., psycopg.Connection[Any]]
+
+
+def test_django_threads_children_and_further_connections_are_in_the_same_database(
+    database: Database, connect: Connect
+) -> None:
+    def current_of_django() -> None:
+        with django_connection.cursor() as cursor:
+            cursor.execute("select current_database()")
+            seen.append(cursor.fetchone()[0])
+        django_connection.close()
+
+    seen: list[str] = []
+    current_of_django()
+    thread = Thread(target=current_of_django)
+    thread.start()
+    thread.join()
+    further = connect().execute("select current_database()").fetchone()
+    assert further is not None
+    assert {*seen, *further} == {database.name}
+    assert os.environ["DATABASE_URL"] == database.uri
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_what_is_committed_is_not_there_for_the_next_test(connect: Connect, run: str) -> None:
+    connect().execute("create table left_behind ()")
+
+
+def test_prepared_transaction_and_idle_backend_do_not_keep_the_database_alive(connect: Connect) -> None:
+    connection = connect(autocommit=False)
+    connection.execute("create table held ()")
+    connection.execute("prepare transaction 'held'")
+    connect(autocommit=False).execute("select 1")
+
+
+def test_waiting_backend_is_blocked_by_the_holder_of_the_lock(connect: Connect) -> None:
+    holder, waiter, watcher = connect(autocommit=False), connect(), connect()
+    watcher.execute("create table wanted ()")
+    holder.execute("lock table wanted")
+    assert blocked_by(watcher, backend_pid(waiter)) == []
+    thread = Thread(target=waiter.execute, args=["select * from wanted"])
+    thread.start()
+    try:
+        seen = wait_until(lambda: blocked_by(watcher, backend_pid(waiter)), why="the reader waits for the lock")
+        assert seen == [backend_pid(holder)]
+    finally:
+        holder.rollback()
+        thread.join(10)
+
+
+def test_wait_has_a_limit_and_says_what_it_waited_for() -> None:
+    with pytest.raises(AssertionError, match=r"^Not so after 0\.05 s: pigs fly$"):
+        wait_until(lambda: False, 0.05, "pigs fly")
