@@ -1,0 +1,151 @@
+"""The one place where cursors are opened: run a statement, translate the driver's errors, open a transaction.
+
+Statements are `psycopg.sql` objects, or text that was rendered from them once. Every statement is run with parameters, so a
+literal `%` in it is doubled. Nothing here relies on session state: it works behind a transaction pooler.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError, connections, transaction
+from psycopg import sql
+from psycopg.types.datetime import TimestamptzLoader
+from psycopg.types.string import TextLoader
+
+from cutover.errors import Busy, CutoverError, TimedOut
+
+Statement = sql.Composable | str
+Row = tuple[Any, ...]
+
+
+def render(statement: Statement) -> str:
+    """The text of a statement; worth keeping where it is run often."""
+    return statement if isinstance(statement, str) else statement.as_string(None)
+
+
+@contextmanager
+def cursor(alias: str) -> Iterator[Any]:
+    """A cursor that loads a value as the column has it: aware times whatever USE_TZ says, JSON as text."""
+    with connections[alias].cursor() as wrapper:
+        adapters = wrapper.cursor.adapters
+        adapters.register_loader("timestamptz", TimestamptzLoader)
+        adapters.register_loader("json", TextLoader)
+        adapters.register_loader("jsonb", TextLoader)
+        yield wrapper
+
+
+def rows(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> list[Row]:
+    """All rows of a query."""
+    with cursor(alias) as opened:
+        opened.execute(render(statement), params or {})
+        return list(opened.fetchall())
+
+
+def one(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> Row | None:
+    """The first row of a query, or None."""
+    with cursor(alias) as opened:
+        opened.execute(render(statement), params or {})
+        return opened.fetchone()  # type: ignore[no-any-return]
+
+
+def scalar(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> Any:
+    """The first column of the first row, or None."""
+    found = one(alias, statement, params)
+    return None if found is None else found[0]
+
+
+def run(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> int:
+    """Run a statement; the number of rows it touched."""
+    with connections[alias].cursor() as opened:
+        opened.execute(render(statement), params or {})
+        return int(opened.rowcount)
+
+
+def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]]) -> int:
+    """Stream records into `COPY ... FROM STDIN`; their number. Memory is that of one record."""
+    count = 0
+    with connections[alias].cursor() as opened, opened.cursor.copy(render(statement)) as copy:
+        for record in records:
+            copy.write_row(record)
+            count += 1
+    return count
+
+
+def in_transaction(alias: str) -> bool:
+    return bool(connections[alias].in_atomic_block)
+
+
+@contextmanager
+def read_committed(alias: str) -> Iterator[None]:
+    """A transaction of the toolkit's own, at READ COMMITTED whatever the project's default is.
+
+    Raises:
+        RuntimeError: the caller is inside a transaction already.
+    """
+    with transaction.atomic(using=alias, durable=True):
+        run(alias, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        yield
+
+
+@contextmanager
+def one_snapshot(alias: str) -> Iterator[None]:
+    """A read-only transaction in which every statement sees the same state."""
+    with transaction.atomic(using=alias, durable=True):
+        run(alias, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def set_local(alias: str, setting: str, value: str) -> None:
+    """A setting until the end of this transaction."""
+    run(alias, "SELECT set_config(%(setting)s, %(value)s, true)", {"setting": setting, "value": value})
+
+
+def driver_error(error: BaseException) -> psycopg.Error | None:
+    """The driver's error behind one of Django's."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    return cause if isinstance(cause, psycopg.Error) else None
+
+
+def constraint_name(error: BaseException) -> str | None:
+    """The constraint that an error names, by its own field and never by its text."""
+    cause = driver_error(error)
+    return None if cause is None else cause.diag.constraint_name
+
+
+def translate(error: DatabaseError) -> CutoverError | None:
+    """What the operator is told, or None where the error is a bug and keeps its traceback."""
+    cause = driver_error(error)
+    if isinstance(cause, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+        return Busy(f"The lock was not obtained: {cause.diag.message_primary}.", hint="Run the same command again.")
+    if isinstance(cause, psycopg.errors.QueryCanceled):
+        return TimedOut(
+            f"The database ended the statement: {cause.diag.message_primary}.",
+            hint="Raise statement_timeout for the operator's role, or run the same command again.",
+        )
+    if isinstance(cause, psycopg.errors.UndefinedTable):
+        return CutoverError(
+            f"A table is missing: {cause.diag.message_primary}.", hint="Run `manage.py migrate`, then the same again."
+        )
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+        return CutoverError(
+            f"The role may not do this: {cause.diag.message_primary}.", hint="Run it as the owner of the tables."
+        )
+    if isinstance(cause, psycopg.OperationalError):
+        return CutoverError(
+            f"The database cannot be reached: {cause}.", hint="Check the connection; what was committed stays."
+        )
+    return None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into the toolkit's, once, at the edge."""
+    try:
+        yield
+    except DatabaseError as error:
+        told = translate(error)
+        if told is None:
+            raise
+        raise told from error

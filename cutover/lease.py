@@ -1,0 +1,56 @@
+"""What this process believes: the ledger's entry, read at most one lease ago, and the phase at which it therefore runs."""
+
+import time
+from dataclasses import dataclass
+
+from cutover import conf, fleet, ledger
+from cutover.flags import Flags, effective
+from cutover.ledger import Entry
+from cutover.mapping import Binding
+from cutover.phase import Phase
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The belief of a process, until `expires` on its monotonic clock.
+
+    Attributes:
+        phase: the phase at which the process runs; the ledger's, or one before it.
+        fenced: whether the ledger's table is there, so that a write can carry the fence.
+    """
+
+    entry: Entry
+    flags: Flags
+    phase: Phase
+    fenced: bool
+    expires: float
+
+
+_held: dict[tuple[str, str], Lease] = {}
+
+
+def current(binding: Binding) -> Lease:
+    """The belief, read anew when the lease is over."""
+    held = _held.get((binding.alias, binding.name))
+    if held is None or held.expires <= time.monotonic():
+        return renew(binding)
+    return held
+
+
+def renew(binding: Binding) -> Lease:
+    """Read the ledger now, and tell the fleet that this process is alive."""
+    started = time.monotonic()
+    entry = ledger.read(binding.alias, binding.name)
+    flags = conf.flags(binding.name)
+    phase = entry.phase if entry.dropped_at else effective(entry.phase, flags)
+    fenced = ledger.installed(binding.alias)
+    held = Lease(entry, flags, phase, fenced, started + conf.lease().total_seconds())
+    _held[binding.alias, binding.name] = held
+    if fenced and entry.writable:
+        fleet.seen(binding.alias, binding.name, flags, phase, has_field=binding.field is not None)
+    return held
+
+
+def forget() -> None:
+    """Believe nothing; for tests, and after a fence has said that the ledger moved."""
+    _held.clear()
