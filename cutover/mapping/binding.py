@@ -42,7 +42,7 @@ class Table:
         return sql.SQL(self.pk_type)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BoundStream:
     """A stream whose codec knows the columns of the child table.
 
@@ -92,9 +92,9 @@ class BoundStream:
         return self.kinds[field].column
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Binding:
-    """A cutover bound to its models.
+    """A cutover bound to its models. There is one per cutover and process, so it is its own identity.
 
     Attributes:
         alias: the database to which the parent model's router writes; the ledger lives there as well.

@@ -153,7 +153,9 @@ def stream(
     try:
         codec = spec.codec.bind(kinds)
     except ValueError as error:
-        raise DeclarationError(f"{cutover.name}.{spec.name}: {error}", hint="Fit the codec to the child model.") from error
+        raise DeclarationError(
+            f"{cutover.name}.{spec.name}: {error}", hint="Fit the codec to the child model."
+        ) from error
     return BoundStream(
         spec=spec,
         number=number,

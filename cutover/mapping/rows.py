@@ -20,7 +20,9 @@ def stands(binding: Binding) -> sql.Composable:
 
 def next_position(*, stands_in_json: bool) -> sql.SQL:
     """A new position: drawn from the one sequence, with the bit that says whether JSON was written by the same statement."""
-    return sql.SQL("(nextval('cutover_position_v1') * 2 + 1)" if stands_in_json else "(nextval('cutover_position_v1') * 2)")
+    return sql.SQL(
+        "(nextval('cutover_position_v1') * 2 + 1)" if stands_in_json else "(nextval('cutover_position_v1') * 2)"
+    )
 
 
 def newest_first(binding: Binding) -> sql.Composable:

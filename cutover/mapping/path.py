@@ -1,0 +1,70 @@
+"""A document in Python: parse it exactly, find a stream's lists in it, put a list into it. The twin of `document` in SQL."""
+
+import copy
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from cutover.mapping.binding import BoundStream
+from cutover.spec.stream import Key
+
+MOST_DIGITS = 4000  # Python refuses to read integers of more than 4300 digits
+
+
+def parse(text: str) -> Any:
+    """A JSON text as Python values, without loss: a number that a float cannot hold exactly becomes a Decimal.
+
+    Raises:
+        ValueError: the text is no JSON.
+    """
+    return json.loads(text, parse_float=exact_float, parse_int=exact_int)
+
+
+def exact_float(text: str) -> float | Decimal:
+    number = float(text)
+    return number if repr(number) == text else Decimal(text)
+
+
+def exact_int(text: str) -> int | Decimal:
+    return int(text) if len(text) <= MOST_DIGITS else Decimal(text)
+
+
+def lists(stream: BoundStream, document: Any) -> Iterator[tuple[str | None, Any]]:
+    """`(key, value)` at every place where the stream's list may stand, whatever its type; null is no value.
+
+    Where a dynamic key should be and there is no object, the value that is there instead comes with key None.
+    """
+    yield from walk(document, stream.steps, None)
+
+
+def walk(value: Any, steps: tuple[str | Key, ...], key: str | None) -> Iterator[tuple[str | None, Any]]:
+    if value is None:
+        return
+    if not steps:
+        yield key, value
+        return
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, Key):
+        if not isinstance(value, dict):
+            yield None, value
+            return
+        for each, inner in value.items():
+            yield from walk(inner, rest, each)
+    elif isinstance(value, dict):
+        yield from walk(value.get(step), rest, key)
+
+
+def put(stream: BoundStream, document: Any, key: str | None, new: list[Any]) -> Any:
+    """A copy of the document with another list at the stream's path; objects on the way that are absent are made."""
+    steps = [key if isinstance(step, Key) else step for step in stream.steps]
+    if not steps:
+        return new
+    whole = copy.copy(document) if isinstance(document, dict) else {}
+    inner = whole
+    for step in steps[:-1]:
+        below = inner.get(step)
+        inner[step] = dict(below) if isinstance(below, dict) else {}
+        inner = inner[step]
+    inner[steps[-1]] = new
+    return whole

@@ -1,0 +1,187 @@
+"""Both sides of a set of parents, in one statement: the document and the rows that its streams show.
+
+Reading first one and then the other would show an element twice, or not at all, while a writer is between them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from psycopg import sql
+
+from cutover import db
+from cutover.mapping import Binding, BoundStream, path, rows
+from cutover.pairing import Pairing, pair, token
+from cutover.sql import query
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the child table, as far as the streams asked for need it.
+
+    Attributes:
+        stands: whether it can stand for an element of the JSON list.
+        shown: for each stream of the cutover, whether it shows the row (False where the stream was not asked for).
+        values: by field name; JSON columns are parsed.
+    """
+
+    pk: Any
+    position: int | None
+    stands: bool
+    shown: tuple[bool, ...]
+    values: dict[str, Any]
+
+
+@dataclass
+class Sides:
+    """One parent: its document as the column has it, and its rows, newest first.
+
+    Attributes:
+        found: whether the parent row was there (False too where documents were not asked for).
+        text: the document's JSON text, or None for SQL NULL.
+    """
+
+    key: Any
+    found: bool = False
+    text: str | None = None
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def readable(self) -> bool:
+        """Whether the text is JSON; a text column can hold anything."""
+        try:
+            self.document()
+        except ValueError:
+            return False
+        return True
+
+    def document(self) -> Any:
+        """The document parsed without loss; None for SQL NULL.
+
+        Raises:
+            ValueError: the text is no JSON.
+        """
+        return None if self.text is None else path.parse(self.text)
+
+
+@dataclass(frozen=True)
+class ListSides:
+    """One list of one parent, both sides newest first, and how they pair."""
+
+    key: str | None
+    elements: list[Any]
+    rows: list[Row]
+    row_elements: list[Any]
+    pairing: Pairing
+
+
+def take(
+    binding: Binding,
+    keys: Iterable[Any],
+    *,
+    streams: Sequence[BoundStream] | None = None,
+    limit: int | None = None,
+    documents: bool = True,
+) -> dict[Any, Sides]:
+    """Both sides of some parents; `limit` is the largest number of rows per parent, the newest.
+
+    Where `documents` is False the JSON column is not touched (it may be gone).
+    """
+    asked = tuple(stream.number for stream in (binding.streams if streams is None else streams))
+    wanted = list(keys)
+    found = {key: Sides(key) for key in wanted}
+    text, fields = statement(binding, asked, documents)
+    for key, document, age, *values in db.rows(binding.alias, text, {"keys": wanted, "limit": limit}):
+        sides = found[key]
+        if age is None:
+            sides.found, sides.text = True, document
+        else:
+            sides.rows.append(loaded(binding, fields, asked, values))
+    return found
+
+
+def lock(binding: Binding, keys: Iterable[Any]) -> None:
+    """Lock the parents (FOR NO KEY UPDATE) until the end of the transaction; a later `take` sees what came before."""
+    parts = {"parent_key": binding.parent.key, "parent": binding.parent.identifier, "type": binding.parent.type}
+    db.rows(binding.alias, query("snapshot", "lock", **parts), {"keys": list(keys)})
+
+
+def lists(stream: BoundStream, sides: Sides, document: Any) -> dict[str | None, ListSides]:
+    """The lists of one stream by their dynamic key (None for a fixed path); what is no list has no elements here."""
+    values = {key: value for key, value in path.lists(stream, document) if isinstance(value, list)}
+    mine: dict[str | None, list[Row]] = {key: [] for key in values}
+    for row in sides.rows:
+        if row.shown[stream.number]:
+            key = None if stream.key_field is None else str(row.values[stream.key_field])
+            mine.setdefault(key, []).append(row)
+    return {key: list_sides(stream, key, values.get(key, []), found) for key, found in mine.items()}
+
+
+def list_sides(stream: BoundStream, key: str | None, values: list[Any], found: list[Row]) -> ListSides:
+    newest_first = values if stream.newest_first else values[::-1]
+    encoded = [stream.codec.encode(row.values) for row in found]
+    pairing = pair(
+        [token(element) for element in newest_first],
+        [token(element) for element in encoded],
+        stands=[row.stands for row in found],
+        distinct=stream.distinct,
+    )
+    return ListSides(key, newest_first, found, encoded, pairing)
+
+
+def loaded(binding: Binding, fields: tuple[str, ...], asked: tuple[int, ...], values: list[Any]) -> Row:
+    pk, position, stands, *rest = values
+    flags = dict(zip(asked, rest, strict=False))
+    columns = {
+        name: path.parse(value) if value is not None and binding.kinds[name].family == "json" else value
+        for name, value in zip(fields, rest[len(asked) :], strict=True)
+    }
+    shown = tuple(bool(flags.get(stream.number)) for stream in binding.streams)
+    return Row(pk, position, bool(stands), shown, columns)
+
+
+@cache
+def statement(binding: Binding, asked: tuple[int, ...], documents: bool) -> tuple[str, tuple[str, ...]]:
+    """The rendered query for some streams, and the fields of a row in the order of its columns."""
+    streams = [binding.streams[number] for number in asked]
+    fields = tuple(dict.fromkeys(name for stream in streams for name in stream.fields))
+    selected = selection(binding, streams, fields)
+    names = [sql.Identifier(f"c{number}") for number in range(len(selected))]
+    parts: dict[str, sql.Composable] = {
+        "type": binding.parent.type,
+        "columns": sql.SQL(", ").join(sql.SQL("r.{}").format(each) for each in names),
+        "values": sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(value, each) for (value, _), each in zip(selected, names, strict=True)
+        ),
+        "newest_first": rows.newest_first(binding),
+        "child": binding.child.identifier,
+        "fk": rows.parent_key(binding),
+        "shown": sql.SQL(" OR ").join(stream.shown for stream in streams),
+    }
+    if documents:
+        parts |= {
+            "parent_key": binding.parent.key,
+            "parent": binding.parent.identifier,
+            "document": sql.SQL("{}::text").format(binding.parent.column(binding.column)),
+            "nothing": sql.SQL(", ").join(
+                sql.SQL("NULL::{}").format(sql.SQL(sql_type))  # type: ignore[arg-type]
+                for _, sql_type in selected
+            ),
+        }
+    return db.render(query("snapshot", "both" if documents else "rows", **parts)), fields
+
+
+def selection(
+    binding: Binding, streams: Sequence[BoundStream], fields: tuple[str, ...]
+) -> list[tuple[sql.Composable, str]]:
+    """The selected expressions of a row with their SQL types: key, position, stands, shown per stream, fields."""
+    child = binding.child
+    position = sql.SQL("NULL::bigint") if binding.position is None else child.column(binding.position)
+    return [
+        (child.key, child.pk_type),
+        (position, "bigint"),
+        (rows.stands(binding), "boolean"),
+        *((stream.shown, "boolean") for stream in streams),
+        *((child.column(binding.kinds[name].column), binding.kinds[name].sql_type) for name in fields),
+    ]
