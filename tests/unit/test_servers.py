@@ -67,7 +67,7 @@ def test_given_directory_stays_and_can_be_started_again() -> None:
         assert not second.socket_directory.exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_server_is_gone_when_its_process_is_killed(how: signal.Signals) -> None:
     command = [sys.executable, "-c", STARTED_AND_LEFT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
