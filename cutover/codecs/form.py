@@ -1,0 +1,59 @@
+"""The two shapes of a form: one column as a piece of text, and one column as a JSON value.
+
+A form knows one column and one way to write it, in Python and in SQL. It does not know where in the element it stands,
+and it never sees None: whether a null may stand there is for the codec to say.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from psycopg import sql
+
+
+class TextForm(ABC):
+    """One column as text."""
+
+    @abstractmethod
+    def read(self, text: str) -> object:
+        """The value that the text stands for. Raises Undecodable."""
+
+    @abstractmethod
+    def write(self, value: object) -> str:
+        """The text of a value. Raises ValueError if it has none."""
+
+    @abstractmethod
+    def fits_sql(self, text: sql.Composable) -> sql.Composable:
+        """Whether `read` succeeds; total, never NULL for text that is not NULL."""
+
+    @abstractmethod
+    def read_sql(self, text: sql.Composable) -> sql.Composable:
+        """The value; may raise where `fits_sql` is false, so it stands inside a CASE."""
+
+    @abstractmethod
+    def write_sql(self, column: sql.Composable) -> sql.Composable:
+        """The text; NULL where `write` raises, and for NULL."""
+
+
+class JsonForm(ABC):
+    """One column as a JSON value that is not null."""
+
+    @abstractmethod
+    def read(self, value: object) -> object:
+        """The value that the JSON stands for. Raises Undecodable."""
+
+    @abstractmethod
+    def write(self, value: object) -> object:
+        """The JSON of a value. Raises ValueError if it has none."""
+
+    @abstractmethod
+    def fits_sql(self, value: sql.Composable) -> sql.Composable:
+        """Whether `read` succeeds; total, never NULL for jsonb that is not NULL."""
+
+    @abstractmethod
+    def read_sql(self, value: sql.Composable) -> sql.Composable:
+        """The value; may raise where `fits_sql` is false, so it stands inside a CASE."""
+
+    @abstractmethod
+    def write_sql(self, column: sql.Composable) -> sql.Composable:
+        """The jsonb; NULL where `write` raises, and for NULL."""

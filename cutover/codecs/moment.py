@@ -1,0 +1,108 @@
+"""A time column as text of a fixed width. What a naive text means is declared here and never taken from the session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from psycopg import sql
+
+from cutover.codecs import quote
+from cutover.codecs.clock import Clock
+from cutover.codecs.codec import Undecodable
+from cutover.codecs.form import TextForm
+from cutover.codecs.kinds import Kind
+
+_TYPES = ("timestamp with time zone", "timestamp without time zone", "timestamptz", "timestamp")
+
+
+@dataclass(frozen=True)
+class Moment(TextForm):
+    """A timestamp column. `zone` is None for a column without time zone, which keeps the local time as it is."""
+
+    field: str
+    clock: Clock
+    zone: str | None
+
+    @cached_property
+    def _zone(self) -> tzinfo:
+        return UTC if self.zone in (None, "UTC") else ZoneInfo(str(self.zone))
+
+    def read(self, text: str) -> object:
+        time = self.clock.read(text)
+        if time is None:
+            raise Undecodable(f"{self.field} takes a time like {self.clock.format}", text)
+        if self.zone is None:
+            return time
+        # Where the clock shows an hour twice PostgreSQL takes the later one (DetermineTimeZoneOffset), so fold is 1.
+        try:
+            instant = time.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
+            back = instant.astimezone(self._zone).replace(tzinfo=None)
+        except OverflowError:
+            raise Undecodable(f"{self.field} takes times of the years 1 to 9999 in UTC", text) from None
+        if back != time:
+            raise Undecodable(f"{self.field} takes times that the clocks of {self.zone} have shown", text)
+        return instant
+
+    def write(self, value: object) -> str:
+        if not isinstance(value, datetime) or (value.tzinfo is None) != (self.zone is None):
+            wanted = "without" if self.zone is None else "with"
+            raise ValueError(f"{self.field} is {value!r}; the codec takes a datetime {wanted} time zone.")
+        if self.zone is None:
+            return self.clock.write(value)
+        try:
+            return self.clock.write(value.astimezone(self._zone))
+        except OverflowError:
+            raise ValueError(f"{self.field} is {value!r}, which is outside the years 1 to 9999.") from None
+
+    def fits_sql(self, text: sql.Composable) -> sql.Composable:
+        read = self.read_sql(text)
+        fits = sql.SQL("coalesce({} = {}, false)").format(self.write_sql(read), text)
+        if self.zone is not None:
+            fits = sql.SQL("({} AND {} >= {} AND {} < {})").format(
+                fits,
+                read,
+                sql.SQL("'0001-01-01 00:00:00+00'::timestamptz"),
+                read,
+                sql.SQL("'10000-01-01 00:00:00+00'::timestamptz"),
+            )
+        return sql.SQL("CASE WHEN {} THEN {} ELSE false END").format(self.clock.looks_right_sql(text), fits)
+
+    def read_sql(self, text: sql.Composable) -> sql.Composable:
+        time = self.clock.read_sql(text)
+        return time if self.zone is None else self._shifted_sql(time)
+
+    def write_sql(self, column: sql.Composable) -> sql.Composable:
+        time = column if self.zone is None else self._shifted_sql(column)
+        return sql.SQL(
+            "CASE WHEN {time} >= '0001-01-01'::timestamp AND {time} < '10000-01-01'::timestamp THEN {text} END"
+        ).format(time=time, text=self.clock.write_sql(time))
+
+    def _shifted_sql(self, time: sql.Composable) -> sql.Composable:
+        return sql.SQL("({} AT TIME ZONE {})").format(time, quote.literal(str(self.zone)))
+
+
+def moment(field: str, kind: Kind, format: str, tz: str | None) -> Moment:
+    """The form of a time column. Raises ValueError if it is none, or if `tz` is needed and not given."""
+    if kind.family != "time" or kind.sql_type.partition("(")[0] not in _TYPES:
+        raise ValueError(f"{field} is a column of type {kind.sql_type}; a time format needs a timestamp.")
+    if kind.aware and tz is None:
+        raise ValueError(f"{field} is a column of type {kind.sql_type}; the codec has to say tz, what its times mean.")
+    return Moment(field, Clock(format), tz if kind.aware else None)
+
+
+def check_zone(tz: str | None) -> None:
+    """Raises ValueError for a name that is not UTC or Area/City.
+
+    PostgreSQL takes short names (CET, EST) for abbreviations with a fixed offset, Python for zones with summer time.
+    """
+    if tz is None or tz == "UTC":
+        return
+    if "/" not in tz:
+        raise ValueError(f"tz {tz!r} is neither UTC nor a name like Europe/Berlin.")
+    try:
+        ZoneInfo(tz)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"tz {tz!r} is not a time zone that Python knows.") from None

@@ -1,0 +1,141 @@
+"""Elements that are lines of text, such as log lines: a template with fields, read from left to right.
+
+There is one way to read a line: a time has a fixed width, any other field ends where its separator first occurs, the
+last one takes the rest. No regular expression decides, so both languages agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from psycopg import sql
+
+from cutover.codecs import quote
+from cutover.codecs.codec import Undecodable, kind_of
+from cutover.codecs.compiled import Compiled
+from cutover.codecs.form import TextForm
+from cutover.codecs.kinds import Kind
+from cutover.codecs.moment import check_zone, moment
+from cutover.codecs.reader import Reader
+from cutover.codecs.template import Field, parse
+from cutover.codecs.textforms import text_form
+
+
+class Text(Compiled):
+    """`Text("[{created_at:%Y-%m-%d %H:%M:%S}] {level} {message}", tz="UTC")`: each element is a string.
+
+    `tz` is UTC or an IANA name: the zone whose clock the times show; a column with time zone needs it. `{{` and `}}`
+    stand for braces. Raises ValueError for a template that would not tell where a field ends.
+    """
+
+    _forms: Mapping[str, TextForm]
+
+    def __init__(self, template: str, tz: str | None = None) -> None:
+        check_zone(tz)
+        self._template = template
+        self._tz = tz
+        self._items = parse(template)
+        self.columns = tuple(item.name for item in self._items if isinstance(item, Field))
+
+    def __repr__(self) -> str:
+        return f"Text({self._template!r}, tz={self._tz!r})"
+
+    def _fit(self, kinds: Mapping[str, Kind]) -> None:
+        fields = [item for item in self._items if isinstance(item, Field)]
+        self._forms = {field.name: self._form(field, kind_of(field.name, kinds)) for field in fields}
+
+    def _form(self, field: Field, kind: Kind) -> TextForm:
+        if field.clock is not None:
+            return moment(field.name, kind, field.clock.format, self._tz)
+        form = text_form(field.name, kind)
+        if form is None:
+            wanted = "write its format after a colon" if kind.family == "time" else "a template takes no such column"
+            raise ValueError(f"{field.name} is a column of type {kind.sql_type}; {wanted}.")
+        return form
+
+    def _read(self, element: object) -> dict[str, object]:
+        if not isinstance(element, str):
+            raise Undecodable("the element is not a string", element)
+        row: dict[str, object] = {}
+        rest = element
+        for item in self._items:
+            if isinstance(item, str):
+                rest = _without(item, rest, element)
+            else:
+                piece, rest = _cut(item, rest, element)
+                row[item.name] = self._forms[item.name].read(piece)
+        if rest:
+            raise Undecodable(f"text is left after {self._template}, {rest[:20]!r}", element)
+        return row
+
+    def encode(self, row: Mapping[str, object]) -> object:
+        """The line of text. Raises ValueError if a field is None or has no text."""
+        self._column_names()
+        return "".join(item if isinstance(item, str) else self._written(item, row) for item in self._items)
+
+    def _written(self, field: Field, row: Mapping[str, object]) -> str:
+        value = row[field.name]
+        if value is None:
+            raise ValueError(f"{field.name} is NULL; an element cannot be written without it.")
+        return self._forms[field.name].write(value) + (field.separator or "")
+
+    def _walk(self, element: sql.Composable) -> tuple[list[sql.Composable], dict[str, sql.Composable]]:
+        """The conditions on the text, and the piece of it that each field takes."""
+        reader = Reader(sql.SQL("(({}) #>> '{{}}')").format(element))
+        pieces = {}
+        for item in self._items:
+            if isinstance(item, str):
+                reader.literal(item)
+            elif item.clock is not None:
+                pieces[item.name] = reader.fixed(item.clock.width)
+            else:
+                pieces[item.name] = reader.until(item.separator)
+        reader.end()
+        return reader.conditions, pieces
+
+    def _fits_sql(self, element: sql.Composable) -> sql.Composable:
+        conditions, pieces = self._walk(element)
+        conditions += [self._forms[name].fits_sql(piece) for name, piece in pieces.items()]
+        return sql.SQL("CASE WHEN jsonb_typeof({}) = 'string' THEN {} ELSE false END").format(
+            element, sql.SQL(" AND ").join(conditions)
+        )
+
+    def _columns_sql(self, element: sql.Composable) -> dict[str, sql.Composable]:
+        _, pieces = self._walk(element)
+        return {
+            name: sql.SQL("CASE WHEN jsonb_typeof({}) = 'string' AND {} THEN {} END").format(
+                element, self._forms[name].fits_sql(piece), self._forms[name].read_sql(piece)
+            )
+            for name, piece in pieces.items()
+        }
+
+    def encode_sql(self, alias: str) -> sql.Composable:
+        """The line as a jsonb string; NULL where `encode` raises ValueError."""
+        names = self._column_names()
+        parts: list[sql.Composable] = []
+        for item in self._items:
+            if isinstance(item, str):
+                parts.append(quote.literal(item))
+                continue
+            parts.append(self._forms[item.name].write_sql(quote.identifier(alias, names[item.name])))
+            if item.separator is not None:
+                parts.append(quote.literal(item.separator))
+        return sql.SQL("to_jsonb((''::text || {}))").format(sql.SQL(" || ").join(parts))
+
+
+def _without(literal: str, rest: str, element: str) -> str:
+    if not rest.startswith(literal):
+        raise Undecodable(f"{literal!r} is not where the template has it", element)
+    return rest[len(literal) :]
+
+
+def _cut(field: Field, rest: str, element: str) -> tuple[str, str]:
+    """The piece of the text that the field takes, and what is left behind it and its separator."""
+    if field.clock is not None:
+        return rest[: field.clock.width], rest[field.clock.width :]
+    if field.separator is None:
+        return rest, ""
+    piece, found, left = rest.partition(field.separator)
+    if not found:
+        raise Undecodable(f"{field.separator!r} does not follow {field.name}", element)
+    return piece, left
