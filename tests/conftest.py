@@ -70,6 +70,20 @@ def _template(_postgres: servers.Postgres, django_db_blocker: Any) -> Iterator[s
     databases.drop(_postgres, name)
 
 
+@pytest.fixture(autouse=True)
+def _own_flags() -> Iterator[None]:
+    """Flags that a test sets, and what this process believes, end with the test."""
+    from cutover import fleet, lease
+
+    before = {key: value for key, value in os.environ.items() if key.startswith("CUTOVER_")}
+    yield
+    for key in [key for key in os.environ if key.startswith("CUTOVER_")]:
+        del os.environ[key]
+    os.environ.update(before)
+    lease.forget()
+    fleet._said.clear()
+
+
 @pytest.fixture
 def database(_postgres: servers.Postgres, _template: str, django_db_blocker: Any) -> Iterator[Database]:
     """A migrated database of this test alone, which Django's default connection leads to; commits are real."""
