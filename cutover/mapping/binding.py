@@ -1,5 +1,7 @@
 """What a cutover is once its models are known: names of tables and columns, types, and bound streams. Data only."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

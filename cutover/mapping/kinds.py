@@ -1,5 +1,7 @@
 """What a column of the child table can hold, read from its Django field."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from django.db import models

@@ -1,5 +1,7 @@
 """Find the models of a declaration and bind it to them; say clearly what does not fit."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
