@@ -1,0 +1,89 @@
+"""Gates on proof: the backfill, the quarantine, the verification."""
+
+from datetime import datetime
+
+from cutover import backfill, marks
+from cutover.backfill import quarantine
+from cutover.gates.verdict import Move, Verdict
+from cutover.phase import Phase
+from cutover.verify import latest
+from cutover.verify import rehydrated as rows_without_json
+
+
+def verify_clean(move: Move) -> Verdict:
+    """The last verification found nothing that blocks the phase, and began after the last event that could spoil it."""
+    result = latest(move.alias, move.name)
+    command = f"`cutover verify {move.name}`"
+    if result is None or result.finished_at is None:
+        return Verdict("verify_clean", False, "No verification has finished.", f"Run {command}.")
+    blocking = result.blocks(move.to)
+    if blocking:
+        found = ", ".join(f"{result.found[name]} {name}" for name in blocking)
+        return Verdict(
+            "verify_clean",
+            False,
+            f"The verification of {result.finished_at:%Y-%m-%d %H:%M:%S} found {found}.",
+            f"See `cutover verify {move.name} --repair`, then run {command} again.",
+        )
+    event, at = spoiled(move)
+    if at is not None and result.started_at <= at:
+        return Verdict(
+            "verify_clean",
+            False,
+            f"The last verification began at {result.started_at:%H:%M:%S}, before {event} at {at:%H:%M:%S}.",
+            f"Run {command} again.",
+        )
+    return Verdict(
+        "verify_clean",
+        True,
+        f"The verification of {result.finished_at:%Y-%m-%d %H:%M:%S} is clean: {result.json_elements} in JSON, "
+        f"{result.table_elements} in the table.",
+    )
+
+
+def spoiled(move: Move) -> tuple[str, datetime | None]:
+    """The last event that could have made a verification untrue, and when it was."""
+    events: list[tuple[str, datetime | None]] = [(f"the move to {move.entry.phase.name}", move.entry.settled_at)]
+    if move.to is Phase.BACKFILL_AND_DROP:
+        events.append(("the end of the backfill", move.entry.backfilled_at))
+    if move.entry.moved_at is not None:
+        found = marks.writers(move.alias, move.name, move.entry.moved_at)
+        events.append(("a foreign write", max((writer.last_at for writer in found), default=None)))
+    known = [(event, at) for event, at in events if at is not None]
+    return max(known, key=lambda each: each[1]) if known else ("", None)
+
+
+def backfill_complete(move: Move) -> Verdict:
+    """Every element of the JSON column has its row, proved over the whole range; no parent waits for a visit."""
+    reasons = backfill.why_incomplete(move.binding)
+    if not reasons:
+        return Verdict("backfill_complete", True, "The backfill is complete.")
+    return Verdict("backfill_complete", False, " ".join(reasons), f"Run `cutover backfill {move.name}`.")
+
+
+def quarantine_empty(move: Move) -> Verdict:
+    """No element is in quarantine, unless it was waived by name."""
+    count = quarantine.open_count(move.alias, move.name)
+    if not count:
+        return Verdict("quarantine_empty", True, "The quarantine is empty, or what is in it was waived.")
+    return Verdict(
+        "quarantine_empty",
+        False,
+        f"{count} elements are in quarantine.",
+        f"See `cutover backfill {move.name} --quarantine`; mend them, or waive them with `--waive NAME`.",
+    )
+
+
+def rehydrated(move: Move) -> Verdict:
+    """JSON holds every element again, so that readers may go back to it."""
+    if move.undoes:
+        return Verdict("rehydrated", True, "JSON has been written all along.")
+    count = rows_without_json(move.binding)
+    if not count:
+        return Verdict("rehydrated", True, "No row lacks its JSON element.")
+    return Verdict(
+        "rehydrated",
+        False,
+        f"{count} rows have no JSON element; a reader of JSON would miss them.",
+        f"Run `cutover verify {move.name} --rehydrate`.",
+    )
