@@ -22,22 +22,33 @@ def flags(name: str) -> Flags:
     Raises:
         DeclarationError: a key names no phase, or a value is neither on nor off.
     """
-    configured = getattr(settings, "CUTOVER", {}).get(name, {})
-    unknown = sorted(set(configured) - {phase.name for phase in FLAGGED})
+    unknown = sorted(set(getattr(settings, "CUTOVER", {}).get(name, {})) - {phase.name for phase in FLAGGED})
     if unknown:
         raise DeclarationError(
             f"CUTOVER[{name!r}] has the key {unknown[0]!r}, which names no phase.",
             hint=f"Use {', '.join(phase.name for phase in FLAGGED)}.",
         )
-    return {phase: flag(name, phase, bool(configured.get(phase.name, False))) for phase in FLAGGED}
+    return {phase: flag(name, phase) for phase in FLAGGED}
 
 
-def flag(name: str, phase: Phase, configured: bool) -> bool:
+def flag(name: str, phase: Phase) -> bool:
     """One flag: the environment's word, or what the settings say."""
     variable = f"CUTOVER_{name.upper()}_{phase.name}"
     said = os.environ.get(variable)
-    if said is None:
-        return configured
+    return configured(name, phase) if said is None else boolean(variable, said)
+
+
+def configured(name: str, phase: Phase) -> bool:
+    """One flag as the settings have it."""
+    return bool(getattr(settings, "CUTOVER", {}).get(name, {}).get(phase.name, False))
+
+
+def boolean(variable: str, said: str) -> bool:
+    """The value of an environment variable.
+
+    Raises:
+        DeclarationError: it is neither on nor off.
+    """
     if said.strip().lower() in TRUE:
         return True
     if said.strip().lower() in FALSE:

@@ -1,0 +1,12 @@
+"""What can be found wrong before anything runs: Django's system checks, and `cutover check` in CI.
+
+One small function per finding; each has an id, a fact and a hint. Those that ask a database are tagged so, and say nothing
+where their database is not named.
+"""
+
+from cutover.checks.database import check_database
+from cutover.checks.declaration import check_declarations
+from cutover.checks.flags import check_environments, check_flags
+from cutover.checks.migrations import check_migrations
+
+__all__ = ["check_database", "check_declarations", "check_environments", "check_flags", "check_migrations"]
