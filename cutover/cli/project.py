@@ -1,0 +1,38 @@
+"""Find the Django project that a command is run in, and set it up."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import django
+from django.apps import apps
+
+from cutover.errors import DeclarationError
+
+DEFAULT = re.compile(r"""setdefault\(\s*["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+
+
+def set_up(settings: str | None) -> None:
+    """Set Django up: by `--settings`, the environment, or the `manage.py` of this directory.
+
+    Raises:
+        DeclarationError: none of them names the settings.
+    """
+    if apps.ready:
+        return
+    sys.path.insert(0, str(Path.cwd()))
+    module = settings or os.environ.get("DJANGO_SETTINGS_MODULE") or from_manage(Path("manage.py"))
+    if module is None:
+        raise DeclarationError(
+            "No Django project was found here.",
+            hint="Run this beside manage.py, set DJANGO_SETTINGS_MODULE, or give --settings.",
+        )
+    os.environ["DJANGO_SETTINGS_MODULE"] = module
+    django.setup()
+
+
+def from_manage(file: Path) -> str | None:
+    """The settings that a `manage.py` names."""
+    found = DEFAULT.search(file.read_text(encoding="utf8")) if file.is_file() else None
+    return None if found is None else found.group(1)

@@ -1,0 +1,95 @@
+"""A cutover as it stands, for somebody with a pager: what happens now, what is next, how to get back."""
+
+from rich.console import Console
+from rich.text import Text
+
+from cutover import fleet
+from cutover.phase import FLAGGED, Phase
+from cutover.render.console import out
+from cutover.render.verdicts import verdicts
+from cutover.report import Report
+
+WRITES = {True: "JSON and rows", False: "JSON"}
+
+
+def status(report: Report) -> None:
+    """Print the whole report on standard output."""
+    console = out()
+    heading(console, report)
+    for label, text in lines(report):
+        console.print(Text.assemble((f"  {label:<11}", "dim"), text))
+    processes(console, report)
+    ahead(console, report)
+    back(console, report)
+    console.print()
+
+
+def heading(console: Console, report: Report) -> None:
+    entry = report.entry
+    settled = "settled" if entry.settled else "NOT SETTLED"
+    style = "bold green" if entry.settled else "bold yellow"
+    console.print(Text.assemble((entry.name, "bold"), "  phase ", (f"{int(entry.phase)} {entry.phase.name}", style), f", {settled}"))
+
+
+def lines(report: Report) -> list[tuple[str, str]]:
+    entry = report.entry
+    found = [("now", f"writers write {writes(entry.phase)}; readers read {reads(report)}")]
+    on = [phase.name for phase in FLAGGED if report.flags[phase]]
+    found.append(("flags", ", ".join(on) if on else "none is on"))
+    if report.effective is not entry.phase:
+        found.append(("held back", f"a flag that is off holds this process at {report.effective.name}"))
+    if entry.moved_at and entry.epoch:
+        found.append(("since", f"{entry.moved_at:%Y-%m-%d %H:%M:%S}, from {entry.came_from.name}"))
+    if entry.driver:
+        found.append(("driver", entry.driver))
+    if report.backfill is not None:
+        found.append(("backfill", str(report.backfill)))
+    if report.dirty:
+        found.append(("dirty", f"{report.dirty} marks of foreign writes wait for the backfill"))
+    if report.quarantined:
+        found.append(("quarantine", f"{report.quarantined} elements"))
+    if report.verification is not None:
+        found.append(("verified", str(report.verification)))
+    if entry.dropped_at:
+        found.append(("dropped", f"the column has been gone since {entry.dropped_at:%Y-%m-%d %H:%M:%S}"))
+    return found
+
+
+def writes(phase: Phase) -> str:
+    return "rows" if not phase.writes_json else WRITES[phase.writes_rows]
+
+
+def reads(report: Report) -> str:
+    if not report.entry.phase.reads_rows:
+        return "JSON"
+    rows_alone = report.entry.phase is Phase.BACKFILL_AND_DROP and report.entry.backfilled_at is not None
+    return "rows" if rows_alone else "rows, united with what JSON still holds alone"
+
+
+def processes(console: Console, report: Report) -> None:
+    if not report.processes:
+        return
+    console.print(Text(f"  fleet      {len(report.processes)} live processes", style=""))
+    for process in report.processes[:20]:
+        behind = process.furthest < report.entry.phase and not report.entry.dropped_at
+        note = "  HELD BACK by its flags" if behind else ""
+        console.print(
+            Text(f"    {process}  flags {fleet.packed(process.flags)}  seen {process.seen_at:%H:%M:%S}{note}", "red" if note else "")
+        )
+    if len(report.processes) > 20:
+        console.print(Text(f"    and {len(report.processes) - 20} more"))
+
+
+def ahead(console: Console, report: Report) -> None:
+    name = report.entry.name
+    if not report.entry.settled:
+        console.print(Text(f"  next       cutover advance {name} {report.entry.phase.name}   (goes on waiting)"))
+    elif report.next is not None:
+        console.print(Text(f"  next       cutover advance {name} {report.next.name}"))
+        verdicts(console, report.ahead)
+
+
+def back(console: Console, report: Report) -> None:
+    entry = report.entry
+    if entry.phase is not Phase.NOT_STARTED and not entry.dropped_at:
+        console.print(Text(f"  back       cutover rollback {entry.name} {Phase(entry.phase - 1).name}"))
