@@ -112,17 +112,18 @@ class Clock:
 
         The 30th of February becomes a day in March and the year 0 the year 1, so the text must be compared after it.
         """
-        seconds = self._number_sql("second", text)
+        seconds = self.number_sql("second", text)
         if "microsecond" in self._offsets:
-            seconds = sql.SQL("{} + {} / 1000000.0::float8").format(seconds, self._number_sql("microsecond", text))
+            seconds = sql.SQL("{} + {} / 1000000.0::float8").format(seconds, self.number_sql("microsecond", text))
         return sql.SQL(
             "(make_date(greatest({year}, 1), {month}, 1) + ({day} - 1) + make_time({hour}, {minute}, {seconds}))"
         ).format(
             seconds=seconds,
-            **{part: self._number_sql(part, text) for part in ("year", "month", "day", "hour", "minute")},
+            **{part: self.number_sql(part, text) for part in ("year", "month", "day", "hour", "minute")},
         )
 
-    def _number_sql(self, part: str, text: sql.Composable) -> sql.Composable:
+    def number_sql(self, part: str, text: sql.Composable) -> sql.Composable:
+        """One part as an integer, 0 if the format does not give it; for text that looks right."""
         if part not in self._offsets:
             return sql.SQL("0")
         at, width = self._offsets[part]

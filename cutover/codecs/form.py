@@ -28,7 +28,11 @@ class TextForm(ABC):
 
     @abstractmethod
     def read_sql(self, text: sql.Composable) -> sql.Composable:
-        """The value; may raise where `fits_sql` is false, so it stands inside a CASE."""
+        """The value; may raise where `safe_sql` is false, so it stands inside a CASE."""
+
+    def safe_sql(self, text: sql.Composable) -> sql.Composable:
+        """A condition under which `read_sql` does not raise; cheaper than `fits_sql` where that is dear."""
+        return self.fits_sql(text)
 
     @abstractmethod
     def write_sql(self, column: sql.Composable) -> sql.Composable:
@@ -52,7 +56,11 @@ class JsonForm(ABC):
 
     @abstractmethod
     def read_sql(self, value: sql.Composable) -> sql.Composable:
-        """The value; may raise where `fits_sql` is false, so it stands inside a CASE."""
+        """The value; may raise where `safe_sql` is false, so it stands inside a CASE."""
+
+    def safe_sql(self, value: sql.Composable) -> sql.Composable:
+        """A condition under which `read_sql` does not raise; cheaper than `fits_sql` where that is dear."""
+        return self.fits_sql(value)
 
     @abstractmethod
     def write_sql(self, column: sql.Composable) -> sql.Composable:

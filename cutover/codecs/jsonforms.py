@@ -35,6 +35,9 @@ class Quoted(JsonForm):
             value, self.inner.fits_sql(_text_sql(value))
         )
 
+    def safe_sql(self, value: sql.Composable) -> sql.Composable:
+        return sql.SQL("(jsonb_typeof({}) = 'string' AND {})").format(value, self.inner.safe_sql(_text_sql(value)))
+
     def read_sql(self, value: sql.Composable) -> sql.Composable:
         return self.inner.read_sql(_text_sql(value))
 

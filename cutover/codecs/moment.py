@@ -59,16 +59,22 @@ class Moment(TextForm):
 
     def fits_sql(self, text: sql.Composable) -> sql.Composable:
         read = self.read_sql(text)
-        fits = sql.SQL("coalesce({} = {}, false)").format(self.write_sql(read), text)
-        if self.zone is not None:
-            fits = sql.SQL("({} AND {} >= {} AND {} < {})").format(
-                fits,
-                read,
-                sql.SQL("'0001-01-01 00:00:00+00'::timestamptz"),
-                read,
-                sql.SQL("'10000-01-01 00:00:00+00'::timestamptz"),
-            )
-        return sql.SQL("CASE WHEN {} THEN {} ELSE false END").format(self.clock.looks_right_sql(text), fits)
+        back = self.clock.write_sql(read if self.zone is None else self._shifted_sql(read))
+        return sql.SQL("CASE WHEN {right} THEN {back} = {text} AND {within} ELSE false END").format(
+            right=self.clock.looks_right_sql(text), back=back, text=text, within=self._within_sql(text, read)
+        )
+
+    def _within_sql(self, text: sql.Composable, read: sql.Composable) -> sql.Composable:
+        """Whether the instant is in the years 1 to 9999 of UTC; only times of those two years need to be asked."""
+        if self.zone in (None, "UTC"):
+            return sql.SQL("true")
+        return sql.SQL(
+            "CASE WHEN {year} IN (1, 9999) THEN {read} >= '0001-01-01 00:00:00+00'::timestamptz"
+            " AND {read} < '10000-01-01 00:00:00+00'::timestamptz ELSE true END"
+        ).format(year=self.clock.number_sql("year", text), read=read)
+
+    def safe_sql(self, text: sql.Composable) -> sql.Composable:
+        return self.clock.looks_right_sql(text)
 
     def read_sql(self, text: sql.Composable) -> sql.Composable:
         time = self.clock.read_sql(text)

@@ -63,10 +63,10 @@ class Slot:
         )
 
     def read_sql(self, value: sql.Composable) -> sql.Composable:
-        """The column for any value; NULL where it does not fit, and where it is SQL NULL."""
+        """The column for any value, total; it means nothing where the value does not fit."""
         if self.holds_json:
             return value
-        return sql.SQL("CASE WHEN {} THEN {} END").format(self.form.fits_sql(value), self.form.read_sql(value))
+        return sql.SQL("CASE WHEN {} THEN {} END").format(self.form.safe_sql(value), self.form.read_sql(value))
 
     def write_sql(self, alias: str) -> sql.Composable:
         """The jsonb for the column; NULL where `write` raises."""

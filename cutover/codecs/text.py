@@ -104,7 +104,7 @@ class Text(Compiled):
         _, pieces = self._walk(element)
         return {
             name: sql.SQL("CASE WHEN jsonb_typeof({}) = 'string' AND {} THEN {} END").format(
-                element, self._forms[name].fits_sql(piece), self._forms[name].read_sql(piece)
+                element, self._forms[name].safe_sql(piece), self._forms[name].read_sql(piece)
             )
             for name, piece in pieces.items()
         }

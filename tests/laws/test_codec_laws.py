@@ -60,11 +60,42 @@ EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.function
 
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 texts = st.text(characters, max_size=14)
-special = (
-    "0 -0 1 -1 1.0 0.0 -0.0 1.50 100 1e2 1E-7 0.1 0.30000000000000004 0.1234567890123456789 5e-324 1e-400 1e400 1e-300 "
-    "9007199254740991 9007199254740992 9007199254740993 1e23 32767 32768 -32768 -32769 9223372036854775807 "
-    "9223372036854775808 -9223372036854775808 -9223372036854775809 9999.99 10000 9999.995 1700000000.1234567"
-).split()
+special = [
+    "0",
+    "-0",
+    "1",
+    "-1",
+    "1.0",
+    "0.0",
+    "-0.0",
+    "1.50",
+    "100",
+    "1e2",
+    "1E-7",
+    "0.1",
+    "0.30000000000000004",
+    "0.1234567890123456789",
+    "5e-324",
+    "1e-400",
+    "1e400",
+    "1e-300",
+    "9007199254740991",
+    "9007199254740992",
+    "9007199254740993",
+    "1e23",
+    "32767",
+    "32768",
+    "-32768",
+    "-32769",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "9999.99",
+    "10000",
+    "9999.995",
+    "1700000000.1234567",
+]
 numbers = (
     st.sampled_from([*special, "7" * 5000, "0." + "3" * 5000])
     | st.floats(allow_nan=False, allow_infinity=False).map(repr)
@@ -90,8 +121,13 @@ pieces = st.sampled_from(
         " ",
         "é",
         "\n",
+        "01234567-89ab-cdef-0123-456789abcdef",
+        "2024-02-30",
+        "2024-12-31",
+        "202403310230 ",
+        "0001-01-01",
+        "9999-12-31",
     ]
-    + ["01234567-89ab-cdef-0123-456789abcdef", "2024-02-30", "2024-12-31", "202403310230 ", "0001-01-01", "9999-12-31"]
 )
 years = st.integers(0, 9999) | st.sampled_from([0, 1, 1900, 2000, 2023, 2024, 9999])
 
@@ -189,12 +225,11 @@ def plain(value: object) -> object:
 
 def check(codec: Codec, text: str, ok: bool, encoded: str | None, columns: tuple[Any, ...]) -> None:
     element = loads(text)
-    try:
-        row = codec.decode(element)
-    except Undecodable as undecodable:
-        assert not ok, f"SQL decodes {text[:200]}, Python does not: {undecodable.reason}"
+    if not ok:
+        with pytest.raises(Undecodable):
+            codec.decode(element)
         return
-    assert ok, f"Python decodes {text[:200]} to {row}, SQL does not"
+    row = codec.decode(element)
     assert encoded == text
     assert same(codec.encode(row), element)
     assert [plain(row[field]) for field in codec.columns] == list(columns)
