@@ -94,7 +94,9 @@ def ahead(binding: Binding, entry: Entry) -> list[Verdict]:
     if entry.phase is Phase.BACKFILL_AND_DROP or not entry.settled:
         return []
     order = runner.Order(binding, Phase(entry.phase + 1), dry_run=True)
-    return [verdict for event in runner.advance(order) if isinstance(event, runner.Judged) for verdict in event.verdicts]
+    return [
+        verdict for event in runner.advance(order) if isinstance(event, runner.Judged) for verdict in event.verdicts
+    ]
 
 
 def process_dict(process: Process, entry: Entry) -> dict[str, Any]:

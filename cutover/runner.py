@@ -133,7 +133,9 @@ def judge(order: Order, entry: Entry, step: int) -> Judged:
     """
     if order.to - entry.phase != step:
         verb = "advance" if order.to > entry.phase else "roll back"
-        near = [Phase(number) for number in (entry.phase + 1, entry.phase - 1) if 0 <= number <= Phase.BACKFILL_AND_DROP]
+        near = [
+            Phase(number) for number in (entry.phase + 1, entry.phase - 1) if 0 <= number <= Phase.BACKFILL_AND_DROP
+        ]
         raise Refused(
             f"{order.binding.name} is at {entry.phase.name}; it cannot {verb} to {order.to.name}.",
             hint=f"Move one phase at a time: {' or '.join(phase.name for phase in near)} is next to it.",

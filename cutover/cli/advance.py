@@ -33,7 +33,9 @@ def advance(
     name: str, phase: Phase, dry_run: bool, waive: tuple[int, ...], timeout: float, why: str, as_json: bool
 ) -> None:
     """Move one phase forward, to PHASE, and wait until it has settled."""
-    move(runner.advance, runner.Order(binding_of(name), phase, why, dry_run, waive, timedelta(seconds=timeout)), as_json)
+    move(
+        runner.advance, runner.Order(binding_of(name), phase, why, dry_run, waive, timedelta(seconds=timeout)), as_json
+    )
 
 
 @click.command()
@@ -42,7 +44,9 @@ def rollback(
     name: str, phase: Phase, dry_run: bool, waive: tuple[int, ...], timeout: float, why: str, as_json: bool
 ) -> None:
     """Move one phase back, to PHASE, and wait until that has settled."""
-    move(runner.rollback, runner.Order(binding_of(name), phase, why, dry_run, waive, timedelta(seconds=timeout)), as_json)
+    move(
+        runner.rollback, runner.Order(binding_of(name), phase, why, dry_run, waive, timedelta(seconds=timeout)), as_json
+    )
 
 
 def move(mover: Mover, order: runner.Order, as_json: bool) -> None:

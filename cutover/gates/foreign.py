@@ -41,7 +41,11 @@ def no_foreign_writes(move: Move) -> Verdict:
         return Verdict("no_foreign_writes", True, "No foreign write since STOP_JSON_WRITES.")
     visited = marks.count_dirty(move.alias, move.name) == 0
     names = "; ".join(str(writer) for writer in found[:5])
-    if visited and move.entry.now is not None and max(w.last_at for w in found) < move.entry.now - move.binding.cutover.quiet:
+    if (
+        visited
+        and move.entry.now is not None
+        and max(w.last_at for w in found) < move.entry.now - move.binding.cutover.quiet
+    ):
         return Verdict("no_foreign_writes", True, f"Foreign writes since STOP_JSON_WRITES were all visited: {names}.")
     return Verdict(
         "no_foreign_writes",

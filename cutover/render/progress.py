@@ -62,7 +62,9 @@ def plain(what: str, steps: Iterable[S]) -> Iterator[S]:
         if time.monotonic() - shown >= EVERY_SECONDS:
             shown = time.monotonic()
             left = remaining(step, started)
-            say(f"{what}: {step.done} of about {max(step.total, step.done)} parents, {rate(step, started)}{left} {step.note}".rstrip())
+            say(
+                f"{what}: {step.done} of about {max(step.total, step.done)} parents, {rate(step, started)}{left} {step.note}".rstrip()
+            )
         yield step
 
 

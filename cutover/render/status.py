@@ -28,7 +28,11 @@ def heading(console: Console, report: Report) -> None:
     entry = report.entry
     settled = "settled" if entry.settled else "NOT SETTLED"
     style = "bold green" if entry.settled else "bold yellow"
-    console.print(Text.assemble((entry.name, "bold"), "  phase ", (f"{int(entry.phase)} {entry.phase.name}", style), f", {settled}"))
+    console.print(
+        Text.assemble(
+            (entry.name, "bold"), "  phase ", (f"{int(entry.phase)} {entry.phase.name}", style), f", {settled}"
+        )
+    )
 
 
 def lines(report: Report) -> list[tuple[str, str]]:
@@ -74,7 +78,10 @@ def processes(console: Console, report: Report) -> None:
         behind = process.furthest < report.entry.phase and not report.entry.dropped_at
         note = "  HELD BACK by its flags" if behind else ""
         console.print(
-            Text(f"    {process}  flags {fleet.packed(process.flags)}  seen {process.seen_at:%H:%M:%S}{note}", "red" if note else "")
+            Text(
+                f"    {process}  flags {fleet.packed(process.flags)}  seen {process.seen_at:%H:%M:%S}{note}",
+                "red" if note else "",
+            )
         )
     if len(report.processes) > 20:
         console.print(Text(f"    and {len(report.processes) - 20} more"))
