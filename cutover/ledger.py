@@ -98,7 +98,8 @@ def move(alias: str, entry: Entry, to: Phase, *, who: str, why: str, gates: Sequ
         epoch = db.scalar(alias, query("ledger", "move"), {"name": entry.name, "to": int(to), "epoch": entry.epoch})
         if epoch is None:
             raise Busy(
-                f"{entry.name} was moved by somebody else in the meantime.", hint="Look at `cutover status`, then decide."
+                f"{entry.name} was moved by somebody else in the meantime.",
+                hint="Look at `cutover status`, then decide.",
             )
         record(alias, entry.name, epoch=epoch, from_phase=entry.phase, to_phase=to, who=who, why=why, gates=gates)
     return read(alias, entry.name)
@@ -158,7 +159,9 @@ def take_wheel(alias: str, name: str, driver: str, hold: timedelta) -> None:
     values = {"name": name, "driver": driver, "seconds": hold.total_seconds()}
     if db.run(alias, query("ledger", "take_wheel"), values) == 0:
         other = read(alias, name)
-        raise Busy(f"{name} is being moved by {other.driver}.", hint=f"Wait for it to end, or until {other.driver_until}.")
+        raise Busy(
+            f"{name} is being moved by {other.driver}.", hint=f"Wait for it to end, or until {other.driver_until}."
+        )
 
 
 def leave_wheel(alias: str, name: str, driver: str) -> None:

@@ -1,6 +1,6 @@
 """Gates on where everybody stands: the ledger, this process's flags, the fleet's flags."""
 
-from cutover import conf, fleet, flags
+from cutover import conf, flags, fleet
 from cutover.gates.verdict import Move, Verdict
 
 

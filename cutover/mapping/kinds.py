@@ -40,7 +40,7 @@ def kind(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> Kind
         DeclarationError: the column has a type that no element can be kept in.
     """
     sql_type = str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection))
-    word = sql_type.split("(")[0].split()[0].lower()
+    word = sql_type.split("(", 1)[0].split(maxsplit=1)[0].lower()
     return Kind(
         column=field.column,
         family=FAMILIES.get(word, "other"),  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ def key_type(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> 
         DeclarationError: keys of that type are not supported.
     """
     sql_type = str(field.rel_db_type(connection))
-    word = sql_type.split("(")[0].split()[0].lower()
+    word = sql_type.split("(", 1)[0].split(maxsplit=1)[0].lower()
     if FAMILIES.get(word) not in ("integer", "uuid", "text"):
         raise DeclarationError(
             f"{field.model.__name__}.{field.name} is a {sql_type} primary key.",

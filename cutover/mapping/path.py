@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -28,6 +30,34 @@ def exact_float(text: str) -> float | Decimal:
 
 def exact_int(text: str) -> int | Decimal:
     return int(text) if len(text) <= MOST_DIGITS else Decimal(text)
+
+
+PLACE = uuid.uuid4().hex  # no text holds it: drawn anew in every process
+
+
+def dump(value: Any) -> str:
+    """The JSON text of what `parse` makes, without loss: a Decimal is written digit by digit.
+
+    Raises:
+        ValueError: a number is not finite.
+        TypeError: JSON has no such value.
+    """
+    numbers: list[str] = []
+
+    def place(found: object) -> str:
+        if not isinstance(found, Decimal):
+            raise TypeError(f"JSON has no value of the type {type(found).__name__}.")
+        numbers.append(digits(found))
+        return f"{PLACE}{len(numbers) - 1}"
+
+    text = json.dumps(value, default=place, ensure_ascii=False, allow_nan=False)
+    return re.sub(f'"{PLACE}([0-9]+)"', lambda match: numbers[int(match[1])], text) if numbers else text
+
+
+def digits(number: Decimal) -> str:
+    if not number.is_finite():
+        raise ValueError(f"JSON has no number {number}.")
+    return format(number, "f")
 
 
 def lists(stream: BoundStream, document: Any) -> Iterator[tuple[str | None, Any]]:

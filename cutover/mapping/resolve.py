@@ -100,7 +100,7 @@ def storage(cutover: type[Cutover], field: models.Field[Any, Any] | None, alias:
 
 def foreign_key(
     cutover: type[Cutover], child: type[models.Model], parent: type[models.Model]
-) -> "models.ForeignKey[Any, Any]":
+) -> models.ForeignKey[Any, Any]:
     try:
         field = child._meta.get_field(cutover.parent)
     except FieldDoesNotExist:

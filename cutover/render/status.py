@@ -36,27 +36,28 @@ def heading(console: Console, report: Report) -> None:
 
 
 def lines(report: Report) -> list[tuple[str, str]]:
+    """What there is to say, each with its label."""
     entry = report.entry
-    found = [("now", f"writers write {writes(entry.phase)}; readers read {reads(report)}")]
     on = [phase.name for phase in FLAGGED if report.flags[phase]]
-    found.append(("flags", ", ".join(on) if on else "none is on"))
-    if report.effective is not entry.phase:
-        found.append(("held back", f"a flag that is off holds this process at {report.effective.name}"))
-    if entry.moved_at and entry.epoch:
-        found.append(("since", f"{entry.moved_at:%Y-%m-%d %H:%M:%S}, from {entry.came_from.name}"))
-    if entry.driver:
-        found.append(("driver", entry.driver))
-    if report.backfill is not None:
-        found.append(("backfill", str(report.backfill)))
-    if report.dirty:
-        found.append(("dirty", f"{report.dirty} marks of foreign writes wait for the backfill"))
-    if report.quarantined:
-        found.append(("quarantine", f"{report.quarantined} elements"))
-    if report.verification is not None:
-        found.append(("verified", str(report.verification)))
-    if entry.dropped_at:
-        found.append(("dropped", f"the column has been gone since {entry.dropped_at:%Y-%m-%d %H:%M:%S}"))
-    return found
+    said = [
+        ("now", f"writers write {writes(entry.phase)}; readers read {reads(report)}"),
+        ("flags", ", ".join(on) if on else "none is on"),
+        ("held back", held_back(report)),
+        ("since", f"{entry.moved_at:%Y-%m-%d %H:%M:%S}, from {entry.came_from.name}" if entry.epoch else ""),
+        ("driver", entry.driver),
+        ("backfill", "" if report.backfill is None else str(report.backfill)),
+        ("dirty", f"{report.dirty} marks of foreign writes wait for the backfill" if report.dirty else ""),
+        ("quarantine", f"{report.quarantined} elements" if report.quarantined else ""),
+        ("verified", "" if report.verification is None else str(report.verification)),
+        ("dropped", f"the column has been gone since {entry.dropped_at:%Y-%m-%d %H:%M:%S}" if entry.dropped_at else ""),
+    ]
+    return [(label, text) for label, text in said if text]
+
+
+def held_back(report: Report) -> str:
+    if report.effective is report.entry.phase:
+        return ""
+    return f"a flag that is off holds this process at {report.effective.name}"
 
 
 def writes(phase: Phase) -> str:

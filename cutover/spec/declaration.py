@@ -75,7 +75,9 @@ def check_streams(cutover: type[Cutover]) -> None:
     paths: list[tuple[object, ...]] = []
     for stream in cutover.streams:
         if stream.name in seen:
-            raise DeclarationError(f"{cutover.name} declares {stream.name} twice.", hint="Give each stream its own name.")
+            raise DeclarationError(
+                f"{cutover.name} declares {stream.name} twice.", hint="Give each stream its own name."
+            )
         for path in paths:
             if path == stream.steps[: len(path)] or stream.steps == path[: len(stream.steps)]:
                 raise DeclarationError(

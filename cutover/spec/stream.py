@@ -49,7 +49,8 @@ class Stream:
             raise DeclarationError(f"Stream {self.name} has cap {self.cap}.", hint="Give a cap of 1 or more, or None.")
         if sum(isinstance(step, Key) for step in self.steps) > 1:
             raise DeclarationError(
-                f"Stream {self.name} has more than one Key in its path.", hint="Keep one; declare a stream per other key."
+                f"Stream {self.name} has more than one Key in its path.",
+                hint="Keep one; declare a stream per other key.",
             )
 
     @property
