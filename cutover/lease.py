@@ -37,6 +37,11 @@ def current(binding: Binding) -> Lease:
     return held
 
 
+def believed(binding: Binding) -> Lease | None:
+    """What was last read, however long ago; asks nobody. For where no query may be made."""
+    return _held.get((binding.alias, binding.name))
+
+
 def renew(binding: Binding) -> Lease:
     """Read the ledger now, and tell the fleet that this process is alive."""
     started = time.monotonic()

@@ -3,7 +3,7 @@
 Reading first one and then the other would show an element twice, or not at all, while a writer is between them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from psycopg import sql
 
 from cutover import db
 from cutover.mapping import Binding, BoundStream, path, rows
-from cutover.pairing import Pairing, pair, token
+from cutover.pairing import Pairing, pair, token, union
 from cutover.sql import query
 
 
@@ -75,6 +75,11 @@ class ListSides:
     row_elements: list[Any]
     pairing: Pairing
 
+    def united(self) -> list[Any]:
+        """Both sides as one list, newest first, before anything is cut or collapsed."""
+        sides = {"element": self.elements, "row": self.row_elements}
+        return [sides[side][number] for side, number in union(self.pairing)]
+
 
 def take(
     binding: Binding,
@@ -82,17 +87,21 @@ def take(
     *,
     streams: Sequence[BoundStream] | None = None,
     limit: int | None = None,
+    newest: Mapping[str, int] | None = None,
     documents: bool = True,
 ) -> dict[Any, Sides]:
     """Both sides of some parents; `limit` is the largest number of rows per parent, the newest.
 
-    Where `documents` is False the JSON column is not touched (it may be gone).
+    With `newest` each stream is read on its own: as many rows as is said under its name, all where nothing is said; a row
+    that two streams show then comes twice, shown by one each time. Where `documents` is False the JSON column is not
+    touched (it may be gone).
     """
     asked = tuple(stream.number for stream in (binding.streams if streams is None else streams))
     wanted = list(keys)
     found = {key: Sides(key) for key in wanted}
-    text, fields = statement(binding, asked, documents)
-    for key, document, age, *values in db.rows(binding.alias, text, {"keys": wanted, "limit": limit}):
+    text, fields = statement(binding, asked, documents, newest is not None)
+    limits = {"limit": limit} if newest is None else {f"limit_{n}": newest.get(binding.streams[n].name) for n in asked}
+    for key, document, age, *values in db.rows(binding.alias, text, {"keys": wanted, **limits}):
         sides = found[key]
         if age is None:
             sides.found, sides.text = True, document
@@ -142,38 +151,52 @@ def loaded(binding: Binding, fields: tuple[str, ...], asked: tuple[int, ...], va
 
 
 @cache
-def statement(binding: Binding, asked: tuple[int, ...], documents: bool) -> tuple[str, tuple[str, ...]]:
+def statement(
+    binding: Binding, asked: tuple[int, ...], documents: bool, separately: bool
+) -> tuple[str, tuple[str, ...]]:
     """The rendered query for some streams, and the fields of a row in the order of its columns."""
     streams = [binding.streams[number] for number in asked]
     fields = tuple(dict.fromkeys(name for stream in streams for name in stream.fields))
-    selected = selection(binding, streams, fields)
+    parts = [documents_query(binding, selection(binding, streams, streams, fields))] if documents else []
+    for group, limit in [([each], f"limit_{each.number}") for each in streams] if separately else [(streams, "limit")]:
+        parts.append(rows_query(binding, group, selection(binding, streams, group, fields), limit))
+    return db.render(sql.SQL("\nUNION ALL\n").join(parts)), fields
+
+
+def documents_query(binding: Binding, selected: list[tuple[sql.Composable, str]]) -> sql.Composable:
+    nothing = [sql.SQL("NULL::{}").format(sql.SQL(sql_type)) for _, sql_type in selected]  # type: ignore[arg-type]
+    return query(
+        "snapshot",
+        "documents",
+        type=binding.parent.type,
+        parent_key=binding.parent.key,
+        parent=binding.parent.identifier,
+        document=sql.SQL("{}::text").format(binding.parent.column(binding.column)),
+        nothing=sql.SQL(", ").join(nothing),
+    )
+
+
+def rows_query(
+    binding: Binding, streams: Sequence[BoundStream], selected: list[tuple[sql.Composable, str]], limit: str
+) -> sql.Composable:
     names = [sql.Identifier(f"c{number}") for number in range(len(selected))]
-    parts: dict[str, sql.Composable] = {
-        "type": binding.parent.type,
-        "columns": sql.SQL(", ").join(sql.SQL("r.{}").format(each) for each in names),
-        "values": sql.SQL(", ").join(
-            sql.SQL("{} AS {}").format(value, each) for (value, _), each in zip(selected, names, strict=True)
-        ),
-        "newest_first": rows.newest_first(binding),
-        "child": binding.child.identifier,
-        "fk": rows.parent_key(binding),
-        "shown": sql.SQL(" OR ").join(stream.shown for stream in streams),
-    }
-    if documents:
-        parts |= {
-            "parent_key": binding.parent.key,
-            "parent": binding.parent.identifier,
-            "document": sql.SQL("{}::text").format(binding.parent.column(binding.column)),
-            "nothing": sql.SQL(", ").join(
-                sql.SQL("NULL::{}").format(sql.SQL(sql_type))  # type: ignore[arg-type]
-                for _, sql_type in selected
-            ),
-        }
-    return db.render(query("snapshot", "both" if documents else "rows", **parts)), fields
+    values = [sql.SQL("{} AS {}").format(value, each) for (value, _), each in zip(selected, names, strict=True)]
+    return query(
+        "snapshot",
+        "rows",
+        type=binding.parent.type,
+        columns=sql.SQL(", ").join(sql.SQL("r.{}").format(each) for each in names),
+        values=sql.SQL(", ").join(values),
+        newest_first=rows.newest_first(binding),
+        child=binding.child.identifier,
+        fk=rows.parent_key(binding),
+        shown=sql.SQL(" OR ").join(stream.shown for stream in streams),
+        limit=sql.Placeholder(limit),
+    )
 
 
 def selection(
-    binding: Binding, streams: Sequence[BoundStream], fields: tuple[str, ...]
+    binding: Binding, asked: Sequence[BoundStream], shown: Sequence[BoundStream], fields: tuple[str, ...]
 ) -> list[tuple[sql.Composable, str]]:
     """The selected expressions of a row with their SQL types: key, position, stands, shown per stream, fields."""
     child = binding.child
@@ -182,6 +205,6 @@ def selection(
         (child.key, child.pk_type),
         (position, "bigint"),
         (rows.stands(binding), "boolean"),
-        *((stream.shown, "boolean") for stream in streams),
+        *((stream.shown if stream in shown else sql.SQL("FALSE"), "boolean") for stream in asked),
         *((child.column(binding.kinds[name].column), binding.kinds[name].sql_type) for name in fields),
     ]

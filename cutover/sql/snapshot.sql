@@ -1,19 +1,13 @@
--- name: both
--- The documents and the rows of some parents, in one statement and so in one snapshot.
+-- name: documents
+-- The documents of some parents. Put together with `rows` by UNION ALL, it is one statement and so one snapshot.
 SELECT {parent_key}, {document}, NULL::bigint AS age, {nothing} FROM {parent} WHERE {parent_key} = ANY(%(keys)s::{type}[])
-UNION ALL
-SELECT k.key, NULL, r.age, {columns} FROM unnest(%(keys)s::{type}[]) k(key)
-CROSS JOIN LATERAL (
-    SELECT {values}, row_number() OVER (ORDER BY {newest_first}) AS age FROM {child}
-    WHERE {fk} = k.key AND ({shown}) ORDER BY {newest_first} LIMIT %(limit)s::bigint
-) r
 
 -- name: rows
--- The rows of some parents alone.
+-- The rows of some parents, the newest.
 SELECT k.key, NULL, r.age, {columns} FROM unnest(%(keys)s::{type}[]) k(key)
 CROSS JOIN LATERAL (
     SELECT {values}, row_number() OVER (ORDER BY {newest_first}) AS age FROM {child}
-    WHERE {fk} = k.key AND ({shown}) ORDER BY {newest_first} LIMIT %(limit)s::bigint
+    WHERE {fk} = k.key AND ({shown}) ORDER BY {newest_first} LIMIT {limit}::bigint
 ) r
 
 -- name: lock
