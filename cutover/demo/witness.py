@@ -1,0 +1,89 @@
+"""The oracle inside a worker process: swear to each line, and compare what a reader sees with what was sworn.
+
+It uses Django's own connection, so that an oath stands or falls with the line's transaction. It works in every release of the
+project, also in the one that does not know the toolkit yet.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from cutover import db
+from cutover.demo.comparison import CAP, Finding, Written, missing, repeated
+from cutover.sql import query
+
+ALIAS = "default"
+Logs = Mapping[str, Sequence[str]]
+Line = tuple[str, str, str, datetime]  # text, message, level, started
+NEWEST = CAP + CAP // 2
+ERRORS = ("ERROR", "CRITICAL")
+
+
+def swear(job_id: int, record: logging.LogRecord) -> None:
+    """Put the line into the oracle, in the transaction that is open."""
+    time = datetime.fromtimestamp(int(record.created), UTC)
+    message = record.getMessage()
+    values = {
+        "job_id": job_id,
+        "text": f"[{time:%Y-%m-%d %H:%M:%S}] {record.levelname} {message}",
+        "message": message,
+        "level": record.levelname,
+        "process": os.environ.get("PROCESS", ""),
+    }
+    db.run(ALIAS, query("demo", "swear"), values)
+
+
+def look(job_id: int, read: Callable[[], Logs]) -> Finding:
+    """Read one job and compare; before the baseline there is nothing to compare with."""
+    if not db.scalar(ALIAS, query("demo", "baseline_taken")):
+        read()
+        return Finding()
+    written = db.rows(ALIAS, query("demo", "written_to"), {"job_id": job_id, "limit": NEWEST})
+    return compare(job_id, read(), written, history(job_id))  # type: ignore[arg-type]
+
+
+def audit(load: Callable[[], Iterable[Any]]) -> str:
+    """Read every job through its attribute and compare; JSON with the number of jobs and what was found."""
+    total = Finding()
+    written: dict[int, list[Line]] = {}
+    for job_id, *line in db.rows(ALIAS, query("demo", "written")):
+        written.setdefault(job_id, []).append(tuple(line))  # type: ignore[arg-type]
+    jobs = list(load())
+    for job in jobs:
+        total.add(compare(job.pk, job.logs, written.get(job.pk, []), history(job.pk)))
+    return json.dumps({"jobs": len(jobs), **vars(total)})
+
+
+def compare(job_id: int, logs: Logs, written: Sequence[Line], past: tuple[list[str], list[str]]) -> Finding:
+    first = {line[0]: line for line in sorted(written, key=lambda line: line[3], reverse=True)}  # a repetition is skipped
+    stdout = [Written(text, started) for text, _, _, started in first.values()]
+    stderr = [Written(message, started) for _, message, level, started in first.values() if level in ERRORS]
+    found = stream(job_id, logs["stdout"], stdout, past[0], CAP)
+    found.add(stream(job_id, logs["stderr"], stderr, past[1], None))
+    return found
+
+
+def stream(job_id: int, view: Sequence[str], written: list[Written], past: list[str], cap: int | None) -> Finding:
+    view = list(view)
+    full = cap is not None and len(view) >= cap
+    last_ended = db.scalar(ALIAS, query("demo", "ended"), {"job_id": job_id, "text": view[-1]}) if full else None
+    lost = missing(view, written, past, cap=cap, last_ended=last_ended)
+    doubled = [text for text, shown in repeated(view).items() if shown > times(job_id, text)]
+    examples = [f"job {job_id} lacks {text[:128]}" for text in lost[:2]]
+    examples += [f"job {job_id} doubles {text[:128]}" for text in doubled[:2]]
+    return Finding(len(view), len(lost), len(doubled), examples)
+
+
+def times(job_id: int, text: str) -> int:
+    return max(1, int(db.scalar(ALIAS, query("demo", "times"), {"job_id": job_id, "text": text})))
+
+
+@cache
+def history(job_id: int) -> tuple[list[str], list[str]]:
+    """What JSON held at the baseline; it does not change any more."""
+    found = db.one(ALIAS, query("demo", "baseline_of"), {"job_id": job_id})
+    return ([], []) if found is None else (json.loads(found[0]), json.loads(found[1]))
