@@ -1,4 +1,8 @@
-"""A time column as text of a fixed width. What a naive text means is declared here and never taken from the session."""
+"""A time column as text of a fixed width. What a naive text means is declared here and never taken from the session.
+
+Python and PostgreSQL each bring their own copy of the time zone database. Where these differ (by release, or in how they
+were built for the years before 1970), so does the meaning of a text in a zone other than UTC.
+"""
 
 from __future__ import annotations
 

@@ -155,3 +155,9 @@ def test_loads_keeps_what_a_float_would_lose() -> None:
 def test_a_literal_survives_a_statement_with_parameters() -> None:
     assert quote.literal("100% o'clock").as_string(None) == "'100%% o''clock'"
     assert sql.SQL("{}").format(quote.identifier("a%")).as_string(None) == '"a%%"'
+
+
+def test_elements_are_the_same_only_if_jsonb_prints_them_alike() -> None:
+    assert same({"a": [1, None], "b": "x"}, {"b": "x", "a": [1, None]})
+    for one, other in ((1, 1.0), (1, True), (0, False), ([1], [1, 1]), ({"a": 1}, {"a": 1.0}), ({}, [])):
+        assert not same(one, other)
