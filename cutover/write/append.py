@@ -1,0 +1,182 @@
+"""Append rows to a parent: to its lists, to the table, or to both, as the phase asks; each parent in one statement.
+
+Every statement carries the epoch on which it was decided. Where the ledger has moved, nothing is written and the write is
+decided anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+
+from cutover import db, lease
+from cutover.errors import NotEncodable, ParentMissing, PhaseMoved
+from cutover.lease import Lease
+from cutover.mapping import Binding, BoundStream
+from cutover.write import items, statement
+from cutover.write.items import Item
+from cutover.write.statement import Legs
+
+TRIES = 5
+UNREADABLE = -1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many rows were written, and how many were not because every list that shows them is distinct and had them."""
+
+    written: int
+    duplicates: int
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(self.written + other.written, self.duplicates + other.duplicates)
+
+
+def append(binding: Binding, parent_key: Any, fields: Mapping[str, Any]) -> Outcome:
+    """Write one row, given by field name; what is not given has the field's default. See `extend`."""
+    return extend(binding, parent_key, [fields])
+
+
+def extend(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Write rows, oldest first, all or none of them; one round trip, and one more for each further dynamic key.
+
+    A distinct list skips what it held before the call, and what came earlier in it; from STOP_JSON_WRITES on every row is
+    written, and it is the reader who skips.
+
+    Raises:
+        NotEncodable: a value does not fit its column, its stream or the document.
+        ParentMissing: the parent is not there, or not yet committed by another connection.
+        PhaseMoved: the ledger moved under every one of five tries.
+        django.db.Error: what the database said.
+    """
+    key = parent_value(binding, parent_key)
+    pending = [items.item(binding, row) for row in rows]
+    keys = {each.keys for each in pending}
+    with together(binding.alias, len(keys) > 1 or len({each.given for each in pending}) > 1):
+        return write(binding, key, pending)
+
+
+@contextmanager
+def together(alias: str, several: bool) -> Iterator[None]:
+    """A transaction where several statements are needed; a savepoint, inside one of the caller's."""
+    if not several:
+        yield
+    elif db.in_transaction(alias):
+        with transaction.atomic(using=alias):
+            yield
+    else:
+        with db.read_committed(alias):
+            yield
+
+
+def write(binding: Binding, key: Any, pending: list[Item]) -> Outcome:
+    total, tries = Outcome(0, 0), 0
+    while pending:
+        held = lease.current(binding)
+        legs = legs_of(held)
+        group = [each for each in pending if alike(each, pending[0], legs)]
+        outcome = once(binding, key, group, held, legs)
+        if outcome is None:
+            tries += 1
+            if tries == TRIES:
+                raise moved(binding)
+            lease.renew(binding)
+            continue
+        total += outcome
+        pending = [each for each in pending if not alike(each, pending[0], legs)]
+    return total
+
+
+def alike(one: Item, other: Item, legs: Legs) -> bool:
+    """Whether both can go into one statement: the same columns, and the same lists where lists are written."""
+    return one.given == other.given and (one.keys == other.keys or not legs.lists)
+
+
+def legs_of(held: Lease) -> Legs:
+    if not held.fenced:
+        return Legs.LEGACY
+    if not held.phase.writes_rows:
+        return Legs.LISTS
+    return Legs.BOTH if held.phase.writes_json else Legs.ROWS
+
+
+def once(binding: Binding, key: Any, group: list[Item], held: Lease, legs: Legs) -> Outcome | None:
+    """One try with one statement; None if the ledger has moved."""
+    given = group[0].given
+    values = {
+        "name": binding.name,
+        "epoch": held.entry.epoch,
+        "key": key,
+        "items": items.payload(binding, group, given),
+        **{f"key_{number}": each for number, each in enumerate(group[0].keys)},
+    }
+    found = db.one(binding.alias, statement.append(binding, legs, given), values)
+    open_, there, bad, misfit, hidden, written = found or (False, False, None, None, 0, 0)
+    if not open_:
+        return None
+    if not there:
+        raise missing(binding, key)
+    if bad is not None:
+        number, place = divmod(bad, len(binding.streams))
+        raise items.refusal(binding, binding.streams[place], group[number].elements[place].reason)
+    if misfit is not None:
+        raise unfit(binding, key, None if misfit == UNREADABLE else binding.streams[misfit], group[0].keys)
+    if hidden:
+        raise nowhere(binding, held)
+    return Outcome(written, len(group) - written)
+
+
+def parent_value(binding: Binding, key: Any) -> Any:
+    """The parent's key as its column holds it.
+
+    Raises:
+        ParentMissing: no row can have it.
+    """
+    pk = binding.parent.model._meta.pk
+    found = key.pk if isinstance(key, models.Model) else key
+    try:
+        value = pk.get_prep_value(found)
+    except (ValueError, TypeError, ValidationError):
+        value = None
+    most = getattr(pk, "max_length", None)
+    if value is None or (isinstance(value, str) and ("\0" in value or (most is not None and len(value) > most))):
+        raise missing(binding, found)
+    return value
+
+
+def missing(binding: Binding, key: Any) -> ParentMissing:
+    return ParentMissing(
+        f"{binding.parent.model._meta.label} {key!r} is not there; nothing was written.",
+        hint="Write after the parent's transaction has been committed, or on the same connection.",
+    )
+
+
+def moved(binding: Binding) -> PhaseMoved:
+    return PhaseMoved(
+        f"The ledger of {binding.name} moved under {TRIES} tries; nothing was written.",
+        hint="Write again; look at `cutover status` if it lasts.",
+    )
+
+
+def unfit(
+    binding: Binding, key: Any, stream: BoundStream | None, keys: tuple[str | None, ...] | None = None
+) -> NotEncodable:
+    whose = f"{binding.parent.model._meta.label} {key!r}"
+    if stream is None:
+        fact = f"{binding.column} of {whose} is no JSON; nothing was written."
+    else:
+        steps = [step if isinstance(step, str) else str((keys or {})[stream.number]) for step in stream.steps]  # type: ignore[index]
+        fact = f"{'.'.join((binding.column, *steps))} of {whose} has no place for a list; nothing was written."
+    return NotEncodable(fact, hint="Repair the document, so that objects lead to a list.")
+
+
+def nowhere(binding: Binding, held: Lease) -> NotEncodable:
+    return NotEncodable(
+        f"No stream of {binding.name} shows the row, and at {held.phase.name} there is no table for it; nothing was written.",
+        hint="Declare a stream that shows such rows, or write them from DUAL_WRITE on.",
+    )
