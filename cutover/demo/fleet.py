@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Fleet:
     def __exit__(self, *error: object) -> None:
         self.kill()
 
-    def launch(self, deployment: Deployment) -> Iterator[None]:
+    def launch(self, deployment: Deployment) -> Generator[None, None, None]:
         """Start every process; yields while it waits for them."""
         self._generation += 1
         for role, number in self._roles:
@@ -67,7 +67,7 @@ class Fleet:
         for worker in self.workers.values():
             yield from self._until_ready(worker)
 
-    def roll(self, deployment: Deployment) -> Iterator[None]:
+    def roll(self, deployment: Deployment) -> Generator[None, None, None]:
         """Replace one process after the other: the new one starts, the old one ends its line; yields while it waits."""
         self._generation += 1
         for name, old in list(self.workers.items()):
@@ -78,7 +78,7 @@ class Fleet:
             yield from self._until_gone(old)
             self._leaving = []
 
-    def stop(self) -> Iterator[None]:
+    def stop(self) -> Generator[None, None, None]:
         """Let every process end its line and go."""
         self._leaving = list(self.workers.values())
         self.workers = {}
@@ -117,7 +117,7 @@ class Fleet:
             )
         return Worker(name, role, deployment, process, meter, words)
 
-    def _until_ready(self, worker: Worker) -> Iterator[None]:
+    def _until_ready(self, worker: Worker) -> Generator[None, None, None]:
         limit = time.monotonic() + PATIENCE
         while not worker.ready:
             worker.check()
@@ -126,7 +126,7 @@ class Fleet:
             yield
             time.sleep(LOOK)
 
-    def _until_gone(self, worker: Worker) -> Iterator[None]:
+    def _until_gone(self, worker: Worker) -> Generator[None, None, None]:
         limit = time.monotonic() + PATIENCE
         worker.process.send_signal(signal.SIGTERM)
         while worker.process.poll() is None:

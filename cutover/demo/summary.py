@@ -1,9 +1,10 @@
-"""What the demonstration found, and whether it was good. Pure."""
+"""What the demonstration found, and whether it was good. It asks nobody."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cutover.demo.meter import Reading
+from cutover.demo.oracle import Compared
 
 
 @dataclass
@@ -70,6 +71,12 @@ class Summary:
     seconds: float = 0.0
     stretches: list[Stretch] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+
+    def take(self, found: Compared) -> None:
+        """What the comparison of the child table with the oracle found."""
+        self.expected, self.rows = found.expected, found.rows
+        self.lost, self.doubled, self.cut = found.lost, found.doubled, found.cut
+        self.examples += found.examples
 
     @property
     def faults(self) -> list[str]:
