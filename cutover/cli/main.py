@@ -22,7 +22,7 @@ class Translating(click.Group):
             render.error(error)
             ctx.exit(error.exit_code)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
         return [name for name in ORDER if name in self.commands] + sorted(set(self.commands) - set(ORDER))
 
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from cutover.codecs import element
 from cutover.mapping.binding import BoundStream
 from cutover.spec.stream import Key
-
-MOST_DIGITS = 4000  # Python refuses to read integers of more than 4300 digits
 
 
 def parse(text: str) -> Any:
@@ -20,16 +19,7 @@ def parse(text: str) -> Any:
     Raises:
         ValueError: the text is no JSON.
     """
-    return json.loads(text, parse_float=exact_float, parse_int=exact_int)
-
-
-def exact_float(text: str) -> float | Decimal:
-    number = float(text)
-    return number if repr(number) == text else Decimal(text)
-
-
-def exact_int(text: str) -> int | Decimal:
-    return int(text) if len(text) <= MOST_DIGITS else Decimal(text)
+    return element.loads(text)
 
 
 PLACE = uuid.uuid4().hex  # no text holds it: drawn anew in every process

@@ -61,10 +61,8 @@ def plain(what: str, steps: Iterable[S]) -> Iterator[S]:
     for step in steps:
         if time.monotonic() - shown >= EVERY_SECONDS:
             shown = time.monotonic()
-            left = remaining(step, started)
-            say(
-                f"{what}: {step.done} of about {max(step.total, step.done)} parents, {rate(step, started)}{left} {step.note}".rstrip()
-            )
+            reached = f"{step.done} of about {max(step.total, step.done)} parents"
+            say(f"{what}: {reached}, {rate(step, started)}{remaining(step, started)} {step.note}".rstrip())
         yield step
 
 
