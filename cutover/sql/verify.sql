@@ -1,0 +1,199 @@
+-- name: chunk
+-- The next parents in the order of their keys; for each of them and each stream both sides counted and summed, and whether
+-- the backfill has been there. One statement, and so one snapshot.
+WITH cutover_chunk AS MATERIALIZED (
+    SELECT {parent_key} AS key, {document} AS document, {unreadable} AS unreadable, pg_column_size({column}) AS bytes
+    FROM {parent}
+    WHERE (%(after)s::{type} IS NULL OR {parent_key} > %(after)s::{type})
+    ORDER BY {parent_key} LIMIT %(limit)s::bigint
+)
+SELECT c.key, COALESCE(c.bytes, 0), c.unreadable, {visited}, {dirty}, s.*
+FROM cutover_chunk c CROSS JOIN LATERAL ({streams}) s
+ORDER BY c.key, s.stream
+
+-- name: stream
+-- One stream of one parent. The order is a sum of products, so that it tells two orders of the same elements apart.
+SELECT {number} AS stream, j.elements AS json_elements, j.checksum AS json_checksum, j.ordered AS json_ordered,
+       t.elements AS table_elements, t.checksum AS table_checksum, t.ordered AS table_ordered,
+       t.rows, t.kept, t.after_json, t.broken, {odd} AS odd
+FROM (
+    SELECT count(*) AS elements, COALESCE(sum(h.hash), 0) AS checksum, COALESCE(sum((h.hash >> 32) * e.rank), 0) AS ordered
+    FROM {elements} e CROSS JOIN LATERAL (SELECT {element_hash} AS hash) h
+) j CROSS JOIN (
+    SELECT count(*) FILTER (WHERE r.compared) AS elements,
+           COALESCE(sum(h.hash) FILTER (WHERE r.compared), 0) AS checksum,
+           COALESCE(sum((h.hash >> 32) * r.rank) FILTER (WHERE r.compared), 0) AS ordered,
+           COALESCE(sum(r.copies) FILTER (WHERE r.stands), 0) AS rows,
+           COALESCE(sum(r.copies) FILTER (WHERE r.compared), 0) AS kept,
+           COALESCE(sum(r.copies) FILTER (WHERE NOT r.stands), 0) AS after_json,
+           COALESCE(sum(r.copies) FILTER (WHERE r.element IS NULL), 0) AS broken
+    FROM (
+        SELECT key, element, stands, copies, rank, stands AND element IS NOT NULL AND {within_cap} AS compared
+        FROM {rows} n
+    ) r CROSS JOIN LATERAL (SELECT {row_hash} AS hash) h
+) t
+
+-- name: elements
+-- The elements of a stream, numbered from the newest.
+(SELECT e.key, e.element::text AS element, e.age AS rank FROM {elements} e)
+
+-- name: distinct_elements
+-- The same, where equal elements are one.
+(SELECT key, element, row_number() OVER (PARTITION BY key ORDER BY {shown_age}) AS rank
+ FROM (SELECT e.key, e.element::text AS element, e.age FROM {elements} e) a GROUP BY key, element)
+
+-- name: table_rows
+-- The rows that a stream shows, as elements, numbered from the newest.
+(SELECT {key} AS key, ({element})::text AS element, {stands} AS stands, 1::bigint AS copies,
+        row_number() OVER (PARTITION BY {key}, {stands} ORDER BY {newest_first}) AS rank
+ FROM {child} WHERE {fk} = c.key AND ({shown}))
+
+-- name: distinct_rows
+-- The same, where equal rows are one.
+(SELECT key, element, stands, count(*) AS copies,
+        row_number() OVER (PARTITION BY key, stands ORDER BY {shown_age}) AS rank
+ FROM (SELECT key, element, stands, rank AS age FROM {rows} m) a GROUP BY key, element, stands)
+
+-- name: keys
+-- The next parents in the order of their keys, for codecs that have no SQL.
+SELECT {parent_key} FROM {parent} WHERE (%(after)s::{type} IS NULL OR {parent_key} > %(after)s::{type})
+ORDER BY {parent_key} LIMIT %(limit)s::bigint
+
+-- name: canonical
+-- JSON texts as jsonb prints them, NULL where jsonb cannot hold them.
+SELECT cutover_jsonb_v1(t.value)::text FROM unnest(%(texts)s::text[]) WITH ORDINALITY t(value, number) ORDER BY t.number
+
+-- name: visits
+-- Whether the backfill has been at some parents, and whether it has to come again.
+SELECT c.key, {visited}, {dirty} FROM unnest(%(keys)s::{type}[]) c(key)
+
+-- name: visited
+-- Whether the backfill has been at a parent.
+(EXISTS (SELECT FROM cutover_ledger l WHERE l.name = %(name)s::text AND l.backfilled_at IS NOT NULL)
+ OR EXISTS (SELECT FROM cutover_segment g WHERE g.cutover = %(name)s::text AND g.number >= 0
+            AND (g.lower IS NULL OR c.key > g.lower::{type}) AND (g.upper IS NULL OR c.key <= g.upper::{type})
+            AND (g.done_at IS NOT NULL OR c.key <= g.cursor::{type})))
+
+-- name: dirty
+-- Whether a foreign write waits for the backfill at a parent.
+(c.key::text IN (SELECT m.parent_key FROM cutover_mark m WHERE m.cutover = %(name)s::text AND m.visited_at IS NULL))
+
+-- name: quarantined
+-- What is in quarantine of some parents.
+SELECT parent_key, stream, element, waived_at IS NOT NULL FROM cutover_quarantine
+WHERE cutover = %(name)s::text AND parent_key = ANY(%(keys)s::text[]) ORDER BY id
+
+-- name: orphans
+-- Parents that are gone and have rows, between two keys, and how many rows.
+SELECT {fk}, count(*) FROM {child}
+WHERE (%(after)s::{type} IS NULL OR {fk} > %(after)s::{type}) AND (%(upto)s::{type} IS NULL OR {fk} <= %(upto)s::{type})
+  AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
+GROUP BY {fk} ORDER BY {fk}
+
+-- name: delete_orphans
+-- Delete the rows of a parent that is gone.
+DELETE FROM {child} WHERE {fk} = %(key)s::{type} AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
+
+-- name: delete_stale
+-- Delete some rows that were left by an earlier dual write.
+DELETE FROM {child} WHERE {pk} IN (
+    SELECT {pk} FROM {child} WHERE {fk} = ANY(%(keys)s::{type}[]) AND {stands} AND ({shown}) LIMIT %(limit)s::bigint
+)
+
+-- name: forget_segments
+-- Forget what the backfill has done.
+DELETE FROM cutover_segment WHERE cutover = %(name)s::text
+
+-- name: write_lists
+-- Put lists into the document of a parent whose lock is held; nothing where one of them has no place there.
+WITH mark AS MATERIALIZED (SELECT {mark} AS m)
+UPDATE {parent} SET {column_name} = d.stored
+FROM mark, (SELECT {stored} AS stored FROM {document} z) d
+WHERE {parent_key} = %(key)s::{type} AND mark.m IS NOT NULL
+
+-- name: first_document
+-- The document of a parent, unless it is text that is no JSON.
+(SELECT {document} AS document FROM {parent}
+ WHERE {parent_key} = %(key)s::{type} AND ({column} IS NULL OR {document} IS NOT NULL))
+
+-- name: next_document
+-- The same with one more list, if the list has a place there.
+(SELECT {with_list} AS document FROM {document} y WHERE {fits} OFFSET 0)
+
+-- name: hold_ledger
+-- The ledger's entry, held still until the end of the transaction.
+SELECT phase, epoch, epoch = 0 OR settled_at IS NOT NULL FROM cutover_ledger WHERE name = %(name)s::text FOR SHARE
+
+-- name: hold_segments
+-- Keep the backfill from one parent until the end of the transaction.
+SELECT g.id FROM cutover_segment g, (SELECT %(key)s::{type} AS key) c
+WHERE g.cutover = %(name)s::text AND (g.lower IS NULL OR c.key > g.lower::{type})
+  AND (g.upper IS NULL OR c.key <= g.upper::{type})
+ORDER BY g.id FOR SHARE OF g
+
+-- name: insert_row
+-- Insert one row.
+INSERT INTO {child} ({columns}) VALUES ({values})
+
+-- name: update_row
+-- Give one row other values.
+UPDATE {child} SET {assignments} WHERE {pk} = %(pk)s::{pk_type}
+
+-- name: renumber
+-- Draw new positions for some rows in the order given, each with the bit that it has.
+UPDATE {child} SET {position_name} = d.drawn * 2 + (CASE WHEN {stands} THEN 1 ELSE 0 END)
+FROM (SELECT u.pk, nextval('cutover_position_v1') AS drawn
+      FROM (SELECT pk FROM unnest(%(pks)s::{pk_type}[]) WITH ORDINALITY w(pk, number) ORDER BY number OFFSET 0) u) d
+WHERE {pk} = d.pk
+
+-- name: stamp
+-- Say of rows that JSON holds them now, or would but for its cap; their order stays.
+UPDATE {child} SET {position_name} = {position} | 1 WHERE {pk} = ANY(%(pks)s::{pk_type}[]) AND {position} >= 0
+
+-- name: without_json
+-- Parents that have rows of which JSON knows nothing, in the order of their keys.
+SELECT DISTINCT {fk} AS key FROM {child}
+WHERE (%(after)s::{type} IS NULL OR {fk} > %(after)s::{type}) AND {alone} AND ({shown})
+  AND EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
+ORDER BY key LIMIT %(limit)s::bigint
+
+-- name: count_without_json
+-- How many rows there are of which JSON knows nothing, as far as a limit.
+SELECT count(*) FROM (
+    SELECT FROM {child} WHERE {alone} AND ({shown}) AND EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
+    LIMIT %(limit)s::bigint
+) some
+
+-- name: begin
+-- Begin a verification; the id and the time of the database.
+INSERT INTO cutover_verification
+    (cutover, epoch, started_at, parents, json_elements, table_elements, json_checksum, table_checksum, found, examples)
+VALUES (%(name)s::text, %(epoch)s::int, clock_timestamp(), 0, 0, 0, '0', '0', '{{}}'::jsonb, '[]'::jsonb)
+RETURNING id, started_at
+
+-- name: forget_unfinished
+-- Remove verifications that will not be finished.
+DELETE FROM cutover_verification WHERE cutover = %(name)s::text AND finished_at IS NULL
+
+-- name: unfinished
+-- The verification that can go on.
+SELECT id, epoch, started_at, finished_at, parents, json_elements, table_elements, json_checksum, table_checksum, found,
+       examples, cursor
+FROM cutover_verification
+WHERE cutover = %(name)s::text AND epoch = %(epoch)s::int AND finished_at IS NULL ORDER BY id DESC LIMIT 1
+
+-- name: latest
+-- The verification that finished last.
+SELECT id, epoch, started_at, finished_at, parents, json_elements, table_elements, json_checksum, table_checksum, found,
+       examples
+FROM cutover_verification WHERE cutover = %(name)s::text AND finished_at IS NOT NULL ORDER BY id DESC LIMIT 1
+
+-- name: save
+-- Store how far a verification is, unless somebody else has moved its cursor.
+UPDATE cutover_verification
+SET cursor = %(cursor)s::text, parents = %(parents)s::bigint, json_elements = %(json_elements)s::bigint,
+    table_elements = %(table_elements)s::bigint, json_checksum = %(json_checksum)s::text,
+    table_checksum = %(table_checksum)s::text, found = %(found)s::text::jsonb, examples = %(examples)s::text::jsonb,
+    finished_at = CASE WHEN %(done)s::boolean THEN clock_timestamp() END
+WHERE id = %(id)s::bigint AND cursor IS NOT DISTINCT FROM %(before)s::text AND finished_at IS NULL
+RETURNING finished_at

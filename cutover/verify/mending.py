@@ -1,0 +1,109 @@
+"""For each class of difference what is done about it, step by step, in the lists of one parent whose lock is held."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cutover import snapshot
+from cutover.mapping import Binding, BoundStream
+from cutover.pairing import places
+from cutover.phase import Phase
+from cutover.snapshot import ListSides
+from cutover.verify import mend, rebuild, result
+from cutover.verify.detail import Look
+from cutover.verify.findings import Finding
+
+Step = Callable[[Binding, BoundStream, Look, list[Finding]], list[Finding]]
+
+WHAT = {
+    result.VALUE_DIFFERS: "give the row the value that JSON has",
+    result.MISSING_IN_TABLE: "insert its row",
+    result.MISSING_IN_JSON: "put it back into JSON",
+    result.ORDER_DIFFERS: "put the rows into the order of JSON",
+}
+LEFT = {
+    result.VALUE_DIFFERS: "left alone: JSON is no longer written, and another list may show the row",
+    result.MISSING_IN_TABLE: "left alone: the stream cannot fill a row",
+    result.MISSING_IN_JSON: "left alone: JSON is no longer written",
+    result.ORDER_DIFFERS: "left alone: JSON is no longer written",
+    result.UNDECODABLE: "left alone: mend the element, or waive it by name",
+    result.UNENCODABLE: "left alone: mend the row, or exclude it by `where`",
+}
+
+
+def what(kind: str, phase: Phase) -> str:
+    """What is done about a class in a phase; empty where it is left alone."""
+    if kind != result.MISSING_IN_TABLE and not phase.writes_json:
+        return ""
+    return WHAT.get(kind, "")
+
+
+def lists(stream: BoundStream, look: Look, found: list[Finding]) -> dict[str | None, tuple[ListSides, list[Finding]]]:
+    """The lists that have findings, with those."""
+    all_lists = snapshot.lists(stream, look.sides, look.document)
+    keys = dict.fromkeys(each.key for each in found)
+    return {key: (all_lists[key], [each for each in found if each.key == key]) for key in keys}
+
+
+def values(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
+    """JSON wins, unless another list agrees with the row as it is."""
+    done = []
+    for each in found:
+        if each.row is not None and not agreed(binding, stream, look, each.row.pk):
+            mend.update(binding, each.row.pk, stream.codec.decode(each.value))
+            done.append(each)
+    return done
+
+
+def agreed(binding: Binding, own: BoundStream, look: Look, pk: Any) -> bool:
+    """Whether the row has its element in the list of another stream."""
+    return any(
+        row.pk == pk and element is not None
+        for stream in binding.streams
+        if stream is not own
+        for sides in snapshot.lists(stream, look.sides, look.document).values()
+        for row, element in zip(sides.rows, sides.pairing.element_of, strict=True)
+    )
+
+
+def rows(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
+    """Insert the missing rows, oldest first, at the places that the backfill would give them."""
+    done = []
+    positions = [row.position or 0 for row in look.sides.rows]
+    for key, (sides, mine) in lists(stream, look, found).items():
+        at = places(sides.pairing, [row.position or 0 for row in sides.rows], min([0, *positions]))
+        for each in sorted(mine, key=lambda each: -(each.number or 0)):
+            given = stream.codec.decode(each.value)
+            if stream.key_field is not None:
+                given[stream.key_field] = key
+            if mend.insert(binding, stream, look.sides.key, given, at[each.number or 0]):
+                done.append(each)
+    return done
+
+
+def documents(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
+    """Put the rows that JSON lost back into their lists, where the union of both sides has them."""
+    new = [
+        (stream, key, rebuild.shown(stream, sides, alone=False))
+        for key, (sides, _) in lists(stream, look, found).items()
+    ]
+    return found if mend.write_lists(binding, look.sides.key, new) else []
+
+
+def order(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
+    """Give the rows that have elements new positions, in the order of those; all others keep their place among them."""
+    pks = [row.pk for row in look.sides.rows]
+    for sides, _ in lists(stream, look, found).values():
+        wanted = list(dict.fromkeys(sides.rows[row].pk for row in sides.pairing.row_of if row is not None))
+        slots = sorted(pks.index(pk) for pk in wanted)
+        for slot, pk in zip(slots, wanted, strict=True):
+            pks[slot] = pk
+    mend.renumber(binding, pks[::-1])
+    return found
+
+
+STEPS: dict[str, Step] = {
+    result.VALUE_DIFFERS: values,
+    result.MISSING_IN_TABLE: rows,
+    result.MISSING_IN_JSON: documents,
+    result.ORDER_DIFFERS: order,
+}
