@@ -131,6 +131,8 @@ class Fleet:
         worker.process.send_signal(signal.SIGTERM)
         while worker.process.poll() is None:
             if time.monotonic() > limit:
-                raise WorkerFailed(f"{worker.name} ({worker.deployment}) has not ended its line after {PATIENCE:.0f} s.")
+                raise WorkerFailed(
+                    f"{worker.name} ({worker.deployment}) has not ended its line after {PATIENCE:.0f} s."
+                )
             yield
             time.sleep(LOOK)

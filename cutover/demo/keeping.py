@@ -18,7 +18,7 @@ def keep(server: Server, project: Project, deployment: Deployment) -> Kept:
     It gets a new directory for its socket, for the old one goes with the guard. Raises ServerFailed.
     """
     server.stop()
-    socket = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+    socket = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     binaries.give(socket, binaries.identity())
     arguments = ["-D", str(server.data), "-w", "-l", str(server.log), "-o", f"-k {socket}", "start"]
     subprocess.run(
@@ -33,9 +33,7 @@ def keep(server: Server, project: Project, deployment: Deployment) -> Kept:
     return Kept(str(server.home), commands(server, Project(project.directory, socket), deployment, socket))
 
 
-def commands(
-    server: Server, project: Project, deployment: Deployment, socket: Path
-) -> tuple[tuple[str, str], ...]:
+def commands(server: Server, project: Project, deployment: Deployment, socket: Path) -> tuple[tuple[str, str], ...]:
     here = {name: value for name, value in project.environment(deployment).items() if name in EXPORTED}
     exported = " ".join(f"{name}={shlex.quote(value)}" for name, value in {**here, **deployment.environment}.items())
     stop = shlex.join([*as_account(), str(server.bin_path / "pg_ctl"), "-D", str(server.data), "-m", "fast", "stop"])

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutover.errors import DeclarationError
+
 LONGEST = 400  # characters of a message
 MADE_UP = 2000
 LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL", "TRACE": "DEBUG"}
@@ -19,14 +21,19 @@ SENTENCES = (
 )
 WEIGHTS = (3, 20, 20, 20, 4, 2)
 
+
+class NoLines(DeclarationError):
+    """The files that were named hold nothing to say."""
+
+
 Message = tuple[str, str]  # level, text
 
 
 def prepare(files: Sequence[Path], to: Path) -> list[Message]:
-    """Write the feed of the workers; made-up lines where no file is given. Raises OSError, ValueError if all is blank."""
+    """Write the feed of the workers; made-up lines where no file is given. Raises NoLines, OSError."""
     messages = [message for file in files for message in read(file)] if files else made_up()
     if not messages:
-        raise ValueError(f"There is no line in {', '.join(map(str, files))}.")
+        raise NoLines(f"There is no line in {', '.join(map(str, files))}.", hint="Name a file that has one, or none.")
     to.write_text("".join(f"{level} {text}\n" for level, text in messages), encoding="utf8")
     return messages
 

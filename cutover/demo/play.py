@@ -1,6 +1,6 @@
 """Set the stage, play the story, clear everything away: the one entrance to the demonstration."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ class Options:
     keep: Path | None = None
 
 
-def run(options: Options) -> Iterator[Event]:
+def run(options: Options) -> Generator[Event, None, None]:
     """Play the whole story. However it ends, no process is left, and no file unless `keep` says so."""
     with ExitStack() as stack:
         server = stack.enter_context(Server.start(options.keep) if options.keep else Server.temporary())

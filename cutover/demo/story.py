@@ -3,7 +3,6 @@
 Read `tell` for the whole of it. What a step may do to the system is `stage`.
 """
 
-import json
 from collections.abc import Iterator
 
 from cutover.demo import oracle

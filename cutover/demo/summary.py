@@ -97,4 +97,10 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         found = {key: value for key, value in asdict(self).items() if key != "stretches"}
         phases = [stretch.as_dict() for stretch in self.stretches]
-        return {**found, "seconds": round(self.seconds, 1), "phases": phases, "good": not self.faults, "faults": self.faults}
+        return {
+            **found,
+            "seconds": round(self.seconds, 1),
+            "phases": phases,
+            "good": not self.faults,
+            "faults": self.faults,
+        }

@@ -43,7 +43,7 @@ def look(job_id: int, read: Callable[[], Logs]) -> Finding:
         read()
         return Finding()
     written = db.rows(ALIAS, query("demo", "written_to"), {"job_id": job_id, "limit": NEWEST})
-    return compare(job_id, read(), written, history(job_id))  # type: ignore[arg-type]
+    return compare(job_id, read(), written, history(job_id))
 
 
 def audit(load: Callable[[], Iterable[Any]]) -> str:
@@ -51,7 +51,7 @@ def audit(load: Callable[[], Iterable[Any]]) -> str:
     total = Finding()
     written: dict[int, list[Line]] = {}
     for job_id, *line in db.rows(ALIAS, query("demo", "written")):
-        written.setdefault(job_id, []).append(tuple(line))  # type: ignore[arg-type]
+        written.setdefault(job_id, []).append(tuple(line))
     jobs = list(load())
     for job in jobs:
         total.add(compare(job.pk, job.logs, written.get(job.pk, []), history(job.pk)))
@@ -59,7 +59,9 @@ def audit(load: Callable[[], Iterable[Any]]) -> str:
 
 
 def compare(job_id: int, logs: Logs, written: Sequence[Line], past: tuple[list[str], list[str]]) -> Finding:
-    first = {line[0]: line for line in sorted(written, key=lambda line: line[3], reverse=True)}  # a repetition is skipped
+    first = {
+        line[0]: line for line in sorted(written, key=lambda line: line[3], reverse=True)
+    }  # a repetition is skipped
     stdout = [Written(text, started) for text, _, _, started in first.values()]
     stderr = [Written(message, started) for _, message, level, started in first.values() if level in ERRORS]
     found = stream(job_id, logs["stdout"], stdout, past[0], CAP)

@@ -143,3 +143,7 @@ SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
     WHERE r.job_id = b.job_id AND r.message = e.text AND r.level IN ('ERROR', 'CRITICAL')
 ))
 FROM demo_baseline b, jsonb_array_elements_text(b.stderr) e (text)
+
+-- name: first_job
+-- The hot job.
+SELECT min(id) FROM jobs_job
