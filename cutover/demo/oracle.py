@@ -45,12 +45,12 @@ def take_baseline(connection: Connection) -> None:
 
 def lost_by_legacy(connection: Connection) -> tuple[int, int]:
     """Lines written before the baseline, and how many of them are gone though the cap did not cut them."""
-    return one(connection, "legacy", cap=CAP)  # type: ignore[return-value]
+    return one(connection, "legacy", cap=CAP)
 
 
 def counts(connection: Connection) -> tuple[int, int]:
     """All lines sworn, and those since the baseline."""
-    return one(connection, "count")  # type: ignore[return-value]
+    return one(connection, "count")
 
 
 def now(connection: Connection) -> datetime:

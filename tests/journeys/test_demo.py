@@ -241,7 +241,7 @@ def test_history_is_visible_down_to_the_last_element_of_a_full_view() -> None:
     ids=str,
 )
 def test_each_fault_alone_makes_the_run_a_failure(fault: dict[str, Any]) -> None:
-    good = {"complete": True, "column_dropped": True}
+    good: dict[str, Any] = {"complete": True, "column_dropped": True}
     assert Summary(**good).faults == []
     assert len(Summary(**(good | fault)).faults) == 1
 
