@@ -1,0 +1,69 @@
+"""Fill some parents by SQL alone: one statement for each stream, in the order of their declaration.
+
+In one statement, and so in one snapshot, every dual write is whole. Two streams that show the same row, done in one statement,
+would insert it twice. It opens no transaction; the caller has made sure that nobody else fills these parents.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from cutover import db
+from cutover.backfill import columns, difference, misplaced
+from cutover.backfill.missing import Filled, Missing, Refused
+from cutover.codecs import Undecodable, element
+from cutover.mapping import Binding, BoundStream
+from cutover.pairing import token
+
+Found = tuple[str, str, str | None, str, int]
+
+
+def fill(binding: Binding, keys: Sequence[str]) -> Filled:
+    """Insert what is missing; what cannot become a row comes back with its reason."""
+    done = Filled(0, [])
+    for stream in binding.streams:
+        wanted = columns.of(binding, stream)
+        if wanted.lacking:
+            done.refused += refused(stream, missing(binding, stream, keys), wanted.lacking)
+            continue
+        values = {"keys": list(keys), **wanted.parameters}
+        found = db.rows(binding.alias, difference.fill(binding, stream), values)
+        done.inserted += sum(row[4] for row in found if row[0] == "inserted")
+        done.refused += refused(stream, [row for row in found if row[0] != "inserted"])
+    return done
+
+
+def missing(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> list[Found]:
+    """The elements without a row and the documents without a list, as the database names them; nothing is changed."""
+    return db.rows(binding.alias, difference.missing(binding, stream), {"keys": list(keys)})
+
+
+def refused(stream: BoundStream, found: Iterable[Found], lacking: Sequence[str] = ()) -> Iterator[Refused]:
+    """What the database could not turn into rows, with the reason that Python finds for it."""
+    for what, parent, key, text, occurrence in found:
+        value = element.loads(text)
+        if what == "misplaced":
+            yield from whole(stream, parent, value)
+        else:
+            reason = no_row(lacking) if what == "missing" else why(stream, what, key, value)
+            yield Missing(parent, key, value, occurrence).refused(stream.name, reason)
+
+
+def whole(stream: BoundStream, parent: str, document: object) -> Iterator[Refused]:
+    for each in misplaced.find(stream, document):
+        yield Refused(each.stream, parent, each.key, token(each.value), 1, each.reason)
+
+
+def no_row(lacking: Sequence[str]) -> str:
+    return f"No row shows it, and neither the codec nor `fill` gives {', '.join(lacking)} for one."
+
+
+def why(stream: BoundStream, what: str, key: str | None, value: object) -> str:
+    if what == "not shown":
+        return f"Its row would not show in {stream.name}: the condition of the stream refuses it."
+    most = None if stream.key_field is None else stream.kinds[stream.key_field].max_length
+    if key is not None and most is not None and len(key) > most:
+        return f"Its key has {len(key)} characters, and {stream.key_field} takes {most}: {element.shown(key)}."
+    try:
+        stream.codec.decode(value)
+    except Undecodable as error:
+        return error.reason
+    return "The database does not decode it, although Python does."

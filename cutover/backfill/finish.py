@@ -1,0 +1,115 @@
+"""After the last segment: visit what was touched, look over everything once more, and only then say "complete"."""
+
+import time
+from collections.abc import Generator, Iterator
+from functools import partial
+
+from cutover import db, ledger, marks
+from cutover.backfill import complete, dirty, lease, quarantine, throttle
+from cutover.backfill.lease import Segment
+from cutover.backfill.progress import Progress, totals
+from cutover.backfill.visit import Visited
+from cutover.backfill.work import Held, Job, Lost, learned
+from cutover.chunk import Pace
+from cutover.errors import Incomplete
+from cutover.marks import Dirty
+
+ROUNDS = 5
+
+
+def finish(job: Job) -> Iterator[Progress]:
+    """Complete the backfill, or wait until another worker has; the last Progress is `finished`.
+
+    Raises:
+        Incomplete: a parent has elements without a row after every round.
+    """
+    for _ in throttle.looks():
+        if job.stop():
+            return
+        lane = job.steady(partial(lease.take, job.binding, job.worker, lane=True))
+        if lane is not None:
+            held = Held(job, lane)
+            try:
+                yield from rounds(held)
+                return
+            except Lost:
+                continue
+            finally:
+                lease.release(job.binding, held.segment)
+        yield job.wait(job.steady(partial(totals, job.binding)), "Another worker takes the last look.")
+
+
+def rounds(held: Held) -> Iterator[Progress]:
+    """Visit and look, a few times at most: foreign writes that go on would go on for ever."""
+    job, gaps = held.job, {"": {"": 0}}
+    for _ in range(ROUNDS):
+        yield from visits(held)
+        gaps = yield from last_look(held)
+        if job.stop():
+            return
+        if not gaps and held.restarted(partial(concluded, held)):
+            yield job.wait(totals(job.binding, finished=True), "")
+            return
+        yield from revisited(held, dirty.suspects(gaps))
+    writers = f"{marks.count_dirty(job.binding.alias, job.binding.name)} foreign writes wait for a visit."
+    fact = next((complete.gap(job.binding, parent, streams) for parent, streams in gaps.items() if parent), writers)
+    raise Incomplete(fact, hint="See who writes the JSON column in `cutover status`, then run the same again.")
+
+
+def visits(held: Held) -> Iterator[Progress]:
+    """Visit the parents of all marks, until none is left."""
+    while not held.job.stop():
+        found = held.restarted(partial(dirty.waiting, held.job.binding))
+        if not found:
+            return
+        yield from one_visit(held, found)
+
+
+def revisited(held: Held, found: list[Dirty]) -> Iterator[Progress]:
+    """Visit parents in which a look found a gap, once each."""
+    while found and not held.job.stop():
+        some = dirty.some(found, held.job.pace)
+        yield from one_visit(held, some)
+        found = [each for each in found if each not in some]
+
+
+def one_visit(held: Held, found: list[Dirty]) -> Iterator[Progress]:
+    yield from held.waits()
+    started = time.monotonic()
+
+    def attempt(lane: Segment, pace: Pace, precise: bool) -> Visited | None:
+        return dirty.again(held.job.binding, lane, found, pace, precise=precise)
+
+    done = held.chunk(attempt)
+    yield learned(held, done, time.monotonic() - started)
+
+
+def last_look(held: Held) -> Generator[Progress, None, dict[str, dict[str, int]]]:
+    """The anti-join over everything; what it finds. The lane stays held. Raises Lost."""
+    job, found = held.job, dict[str, dict[str, int]]()
+    held.restarted(partial(quarantine.forget_gone, job.binding))
+    for look in complete.looks(job.binding):
+        found.update(look.gaps)
+        if job.stop():
+            break
+        if not held.restarted(partial(lease.prolong, job.binding, held.segment)):
+            raise Lost
+        yield job.wait(held.told(), "")
+    return found
+
+
+def concluded(held: Held) -> bool:
+    """Say in the ledger that it is complete, under the token; False where a write came in between, or the ledger moved.
+
+    Raises:
+        Lost: somebody else has the lane.
+    """
+    binding = held.job.binding
+    with db.read_committed(binding.alias):
+        if lease.lock(binding, held.segment) is None:
+            raise Lost
+        entry = ledger.read(binding.alias, binding.name)
+        if throttle.held(entry) or marks.count_dirty(binding.alias, binding.name):
+            return False
+        ledger.set_backfilled(binding.alias, binding.name, True)
+    return True

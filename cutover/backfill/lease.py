@@ -1,0 +1,87 @@
+"""Who works on which segment. A token, drawn anew at every start and restart, tells the holder from a former one.
+
+The lease only says when somebody else may take a segment over; that nobody works beside its holder is the lock on its row.
+"""
+
+import os
+import socket
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, connections
+
+from cutover import conf, db
+from cutover.mapping import Binding
+from cutover.sql import query
+
+LEASES = 6  # a chunk takes half a second; a worker that has said nothing for so long is gone
+LANE = -1  # the number of the segment under which dirty parents are visited
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A range of keys, as this worker holds it; the bounds are texts, None is open."""
+
+    id: int
+    number: int
+    lower: str | None
+    upper: str | None
+    token: UUID
+
+
+def take(binding: Binding, worker: str, *, lane: bool = False) -> Segment | None:
+    """The next segment that is free, or whose holder has been silent for too long; None where there is none."""
+    values = {"name": binding.name, "worker": worker, "lane": lane, "seconds": hold()}
+    found = db.one(binding.alias, query("backfill", "take"), values)
+    return None if found is None else Segment(*found)
+
+
+def retake(binding: Binding, segment: Segment) -> Segment | None:
+    """The same segment under a new token, after the connection was lost; None where somebody has taken it over."""
+    found = db.one(binding.alias, query("backfill", "retake"), {**mine(segment), "seconds": hold()})
+    return None if found is None else replace(segment, token=found[4])
+
+
+def prolong(binding: Binding, segment: Segment) -> bool:
+    """Hold it for longer; False where somebody has taken it over."""
+    return db.run(binding.alias, query("backfill", "prolong"), {**mine(segment), "seconds": hold()}) == 1
+
+
+def release(binding: Binding, segment: Segment) -> None:
+    """Let it go. A connection that cannot say so any more is closed: the lease ends by itself."""
+    try:
+        db.run(binding.alias, query("backfill", "release"), mine(segment))
+    except DatabaseError:
+        connections[binding.alias].close()
+
+
+def lock(binding: Binding, segment: Segment) -> tuple[str | None] | None:
+    """Lock its row until the end of the transaction: its cursor, or None where somebody has taken it over."""
+    return db.one(binding.alias, query("backfill", "lock"), mine(segment))
+
+
+def advance(
+    binding: Binding, segment: Segment, *, cursor: str | None, parents: int, elements: int, done: bool = False
+) -> None:
+    """Say what was done, in the transaction that has done it."""
+    values = {**mine(segment), "cursor": cursor, "parents": parents, "elements": elements, "done": done}
+    db.run(binding.alias, query("backfill", "advance"), {**values, "seconds": hold()})
+
+
+def workers(binding: Binding) -> list[tuple[str, int]]:
+    """Who holds which segment now."""
+    return db.rows(binding.alias, query("backfill", "workers"), {"name": binding.name})
+
+
+def mine(segment: Segment) -> dict[str, Any]:
+    return {"id": segment.id, "token": segment.token}
+
+
+def hold() -> float:
+    """How long a lease lasts, in seconds."""
+    return (conf.lease() * LEASES).total_seconds()
+
+
+def this_worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

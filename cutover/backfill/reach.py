@@ -1,0 +1,77 @@
+"""Which parents the next chunk takes: in the order of their keys, and no more of them than the limits allow. It only reads."""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from cutover import db
+from cutover.backfill.lease import Segment
+from cutover.chunk import Pace
+from cutover.mapping import Binding, document
+from cutover.sql import query
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Some parents by their keys as text, and what their documents hold.
+
+    Attributes:
+        unreadable: those whose document jsonb cannot hold.
+    """
+
+    keys: list[str]
+    elements: int
+    size_bytes: int
+    unreadable: list[str]
+
+
+def after(binding: Binding, segment: Segment, cursor: str | None, pace: Pace) -> Reach:
+    """The next parents of a segment behind its cursor; a cursor of None stands at its beginning."""
+    start = segment.lower if cursor is None else cursor
+    parts = {"key": binding.parent.key, "type": binding.parent.type}
+    conditions = [sql.SQL("TRUE")]
+    if start is not None:
+        conditions.append(sql.SQL("{key} > %(start)s::text::{type}").format(**parts))  # type: ignore[arg-type]
+    if segment.upper is not None:
+        conditions.append(sql.SQL("{key} <= %(upper)s::text::{type}").format(**parts))  # type: ignore[arg-type]
+    return ask(binding, sql.SQL(" AND ").join(conditions), {"start": start, "upper": segment.upper}, pace)
+
+
+def among(binding: Binding, keys: list[str], pace: Pace) -> Reach:
+    """The first of these parents; those that are gone are none."""
+    parts = {"key": binding.parent.key, "type": binding.parent.type}
+    return ask(binding, sql.SQL("{key} = ANY(%(among)s::text[]::{type}[])").format(**parts), {"among": keys}, pace)
+
+
+def existing(binding: Binding, keys: list[str]) -> set[str]:
+    """Which of these keys belong to a parent."""
+    parts = {"parent_key": binding.parent.key, "parent": binding.parent.identifier, "type": binding.parent.type}
+    return {row[0] for row in db.rows(binding.alias, query("backfill", "existing", **parts), {"keys": keys})}
+
+
+def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], pace: Pace) -> Reach:
+    whole = sql.Identifier("d", "document")
+    count = sql.SQL(" + ").join(
+        sql.SQL(
+            "COALESCE((SELECT sum(CASE jsonb_typeof(l.list) WHEN 'array' THEN jsonb_array_length(l.list) ELSE 1 END)"
+            " FROM {} l), 0)"
+        ).format(document.lists(stream, whole))
+        for stream in binding.streams
+    )
+    parts: dict[str, sql.Composable] = {
+        "count": sql.SQL("({})::bigint").format(count),
+        "column": sql.Identifier(binding.column),
+        "value": binding.parent.column(binding.column),
+        "document": document.stored_document(binding, "c"),
+        "parent_key": binding.parent.key,
+        "parent": binding.parent.identifier,
+        "range": condition,
+    }
+    limits = {"limit": pace.size, "elements": pace.most_elements, "bytes": pace.most_bytes}
+    found = [row for row in db.rows(binding.alias, query("backfill", "reach", **parts), {**values, **limits}) if row[4]]
+    return Reach(
+        [row[0] for row in found],
+        int(sum(row[1] for row in found)),
+        int(sum(row[2] for row in found)),
+        [row[0] for row in found if not row[3]],
+    )

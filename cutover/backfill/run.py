@@ -1,0 +1,88 @@
+"""A worker of the backfill, from its first segment to the last look over everything. Any number of them may run.
+
+It yields after each commit, and while it waits; the core never prints. What was committed stays, whenever it ends.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from cutover import chunk, ledger
+from cutover.backfill import lease, plan, work
+from cutover.backfill.finish import finish
+from cutover.backfill.progress import Progress, totals
+from cutover.backfill.throttle import Custom, looks
+from cutover.backfill.work import Job
+from cutover.chunk import Pace
+from cutover.errors import Refused
+from cutover.mapping import Binding
+from cutover.phase import Phase
+
+LOCKING_TARGET = timedelta(seconds=0.1)  # where parents are locked, writers wait as long as a chunk takes
+LOCKING_PARENTS = 100
+
+
+def run(
+    binding: Binding,
+    *,
+    worker: str = "",
+    target: timedelta = chunk.TARGET,
+    stop: Callable[[], bool] | None = None,
+    hold: Custom | None = None,
+) -> Iterator[Progress]:
+    """Work until everything is filled; the last Progress is `finished`, unless `stop` said to stop between two chunks.
+
+    `hold` is asked before each chunk and says why to wait, or None.
+
+    Raises:
+        Refused: rows are not written yet, or the column is gone.
+        Busy: a parent stayed locked by somebody else.
+        Incomplete: elements without a row stay after several rounds; it names a parent.
+        DeclarationError: the declaration does not say how an element becomes a row.
+    """
+    permit(binding)
+    plan.make(binding)
+    job = Job(binding, worker or lease.this_worker(), pace(binding, target), stop or never, hold)
+    yield from segments(job)
+    if not job.stop():
+        yield from finish(job)
+
+
+def never() -> bool:
+    return False
+
+
+def permit(binding: Binding) -> None:
+    entry = ledger.read(binding.alias, binding.name)
+    if entry.dropped_at is not None:
+        raise Refused(
+            f"The column of {binding.name} was dropped at {entry.dropped_at:%Y-%m-%d %H:%M}.",
+            hint="Nothing is left to do.",
+        )
+    if entry.phase < Phase.DUAL_WRITE:
+        raise Refused(
+            f"{binding.name} is at {entry.phase.name}; the backfill runs from DUAL_WRITE on.",
+            hint=f"Run `cutover advance {binding.name} {Phase(entry.phase + 1).name}`.",
+        )
+
+
+def pace(binding: Binding, target: timedelta) -> Pace:
+    """How chunks begin and how large they get; small ones where parents are locked."""
+    if binding.cutover.rewrites:
+        return Pace(target=min(target, LOCKING_TARGET), largest=LOCKING_PARENTS, parents=10)
+    return Pace(target=target, largest=20_000)
+
+
+def segments(job: Job) -> Iterator[Progress]:
+    """One free segment after the other; then wait for those that others hold, and take over what they leave."""
+    pauses = looks()
+    while not job.stop():
+        segment = job.steady(lambda: lease.take(job.binding, job.worker))
+        if segment is not None:
+            pauses = looks()
+            yield from work.segment(job, segment)
+            continue
+        now = job.steady(lambda: totals(job.binding, worker=job.worker))
+        if now.segments_done == now.segments:
+            return
+        yield job.wait(now, "The last segments are held by other workers.")
+        next(pauses)

@@ -1,0 +1,129 @@
+"""One chunk, one transaction: its rows, its quarantine and its cursor commit together, under the token of a segment.
+
+Killed anywhere, nothing is lost and nothing is there twice. The parent row is never written, and locked only where elements can
+vanish (`rewrites`).
+
+Note [Order of statements]
+    The lock on the segment's row is a statement of its own, at READ COMMITTED: the next statement has a snapshot from after
+    the lock, and sees what a former holder has committed. Checked inside the inserting statement the snapshot would be too old,
+    and rows would be there twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cutover import db, ledger, marks, snapshot
+from cutover.backfill import chunk, difference, lease, quarantine, reach, streaming, throttle
+from cutover.backfill.lease import Segment
+from cutover.backfill.missing import Filled
+from cutover.backfill.reach import Reach
+from cutover.chunk import Pace
+from cutover.mapping import Binding
+from cutover.sql import query
+
+PARENT_LOCK_TIMEOUT = "500ms"  # pgroll
+SEGMENT_LOCK_TIMEOUT = "30s"  # a former holder ends its chunk; no writer ever waits here
+
+
+@dataclass(frozen=True)
+class Visited:
+    """What one transaction has done.
+
+    Attributes:
+        parents: how many parents it has looked at.
+        listed: how many elements their lists hold.
+        blocked: how many sessions waited for it.
+        done: whether nothing is left behind the cursor.
+        held: why it did nothing; empty where it did.
+    """
+
+    parents: int = 0
+    listed: int = 0
+    size_bytes: int = 0
+    inserted: int = 0
+    quarantined: int = 0
+    blocked: int = 0
+    done: bool = False
+    held: str = ""
+
+
+def next_chunk(binding: Binding, segment: Segment, pace: Pace, *, precise: bool = False) -> Visited | None:
+    """Fill the next parents of a segment; None where somebody has taken it over."""
+    with db.read_committed(binding.alias):
+        prepare(binding)
+        found = lease.lock(binding, segment)
+        if found is None:
+            return None
+        held = throttle.held(ledger.read(binding.alias, binding.name))
+        if held:
+            return Visited(held=held)
+        wanted = reach.after(binding, segment, found[0], pace)
+        filled = fill(binding, wanted, precise=precise)
+        cursor = wanted.keys[-1] if wanted.keys else None
+        done = not wanted.keys
+        lease.advance(binding, segment, cursor=cursor, parents=len(wanted.keys), elements=filled.inserted, done=done)
+        return visited(binding, wanted, filled, done=done)
+
+
+def again(
+    binding: Binding, lane: Segment, dirty: Sequence[marks.Dirty], pace: Pace, *, precise: bool = False
+) -> Visited | None:
+    """Fill parents that somebody has touched, and say so of their marks by their own ids; None where the lane is lost.
+
+    The segments in which the parents lie are locked as well: their holders must not fill the same parents meanwhile.
+    """
+    with db.read_committed(binding.alias):
+        prepare(binding)
+        if lease.lock(binding, lane) is None:
+            return None
+        held = throttle.held(ledger.read(binding.alias, binding.name))
+        if held:
+            return Visited(held=held)
+        keys = sorted({each.parent_key for each in dirty})
+        parts = {"parent": binding.parent.identifier, "parent_key": binding.parent.key, "type": binding.parent.type}
+        db.rows(binding.alias, query("backfill", "cover", **parts), {"name": binding.name, "keys": keys})
+        there = reach.existing(binding, keys)
+        wanted = reach.among(binding, keys, pace)
+        filled = fill(binding, wanted, precise=precise)
+        over = set(wanted.keys) | (set(keys) - there)
+        marks.visited(binding.alias, [each.id for each in dirty if each.parent_key in over])
+        lease.advance(binding, lane, cursor=None, parents=len(wanted.keys), elements=filled.inserted)
+        return visited(binding, wanted, filled)
+
+
+def prepare(binding: Binding) -> None:
+    """Settings of this transaction: patience for the lock on a segment, and no nested loops over the lists of a chunk.
+
+    A child table without statistics looks empty to the planner, and pairing by nested loops is quadratic.
+    """
+    db.set_local(binding.alias, "lock_timeout", SEGMENT_LOCK_TIMEOUT)
+    db.set_local(binding.alias, "enable_nestloop", "off")
+
+
+def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:
+    """Fill parents by SQL, and through Python where SQL cannot; their quarantine holds afterwards what is left."""
+    if not wanted.keys:
+        return Filled(0, [])
+    db.set_local(binding.alias, "lock_timeout", PARENT_LOCK_TIMEOUT)
+    if binding.cutover.rewrites:
+        snapshot.lock(binding, [binding.key(key) for key in wanted.keys])
+    by_python = wanted.keys if precise or not difference.compiles(binding) else wanted.unreadable
+    by_sql = [key for key in wanted.keys if key not in set(by_python)]
+    done = chunk.fill(binding, by_sql) if by_sql else Filled(0, [])
+    if by_python:
+        more = streaming.fill(binding, by_python)
+        done = Filled(done.inserted + more.inserted, done.refused + more.refused)
+    quarantine.settle(binding, wanted.keys, done.refused)
+    return done
+
+
+def visited(binding: Binding, wanted: Reach, filled: Filled, *, done: bool = False) -> Visited:
+    return Visited(
+        parents=len(wanted.keys),
+        listed=wanted.elements,
+        size_bytes=wanted.size_bytes,
+        inserted=filled.inserted,
+        quarantined=len({each.identity for each in filled.refused}),
+        blocked=throttle.blocked(binding.alias),
+        done=done,
+    )

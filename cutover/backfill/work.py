@@ -1,0 +1,153 @@
+"""Fill one segment to its end: chunk after chunk, each with its attempts, on a connection that may break."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from django.db import DatabaseError
+
+from cutover.backfill import attempts, lease, throttle, visit
+from cutover.backfill.attempts import Kind
+from cutover.backfill.lease import Segment
+from cutover.backfill.progress import Progress, totals
+from cutover.backfill.throttle import Custom
+from cutover.backfill.visit import Visited
+from cutover.chunk import Pace
+from cutover.errors import Busy
+from cutover.mapping import Binding
+
+T = TypeVar("T")
+Attempt = Callable[[Pace, bool], Visited | None]
+
+
+@dataclass
+class Job:
+    """What a worker needs for every chunk."""
+
+    binding: Binding
+    worker: str
+    pace: Pace
+    stop: Callable[[], bool]
+    hold: Custom | None
+
+    def steady(self, question: Callable[[], T]) -> T:
+        """Ask, on a new connection where the old one is gone; only for what may be asked twice."""
+        try:
+            return question()
+        except DatabaseError as error:
+            if attempts.kind(error) is not Kind.CONNECTION:
+                raise
+        return attempts.reconnected(self.binding.alias, question)
+
+    def reasons(self) -> str:
+        return " ".join(throttle.reasons(self.binding, self.hold))
+
+    def wait(self, now: Progress, why: str) -> Progress:
+        return replace(now, worker=self.worker, waiting=why)
+
+
+class Lost(Exception):
+    """Somebody else has taken the segment over."""
+
+
+@dataclass
+class Held:
+    """A segment, or the lane, in the hands of a worker; its token changes when the connection has to be made anew."""
+
+    job: Job
+    segment: Segment
+
+    def chunk(self, attempt: Callable[[Segment, Pace, bool], Visited | None]) -> Visited:
+        """One chunk, with all its attempts. Raises Lost."""
+        done = self.restarted(lambda: tried(self.job, self.name, lambda p, precise: attempt(self.segment, p, precise)))
+        if done is None:
+            raise Lost
+        return done
+
+    def restarted(self, action: Callable[[], T]) -> T:
+        """Do it; where the connection is gone, hold the segment under a new token first and do it again. Raises Lost."""
+        while True:
+            try:
+                return action()
+            except DatabaseError as error:
+                if attempts.kind(error) is not Kind.CONNECTION:
+                    raise
+            again = attempts.reconnected(self.job.binding.alias, lambda: lease.retake(self.job.binding, self.segment))
+            if again is None:
+                raise Lost
+            self.segment = again
+
+    def waits(self) -> Iterator[Progress]:
+        """Why the next chunk has to wait, after each look, until it need not; the segment stays held. Raises Lost."""
+        for _ in throttle.looks():
+            why = self.restarted(self.job.reasons)
+            if not why or self.job.stop():
+                return
+            if not self.restarted(lambda: lease.prolong(self.job.binding, self.segment)):
+                raise Lost
+            yield self.job.wait(self.told(), why)
+
+    def told(self, seconds: float = 0.0, done: Visited | None = None) -> Progress:
+        """All workers' progress, and this one's last chunk."""
+        parents = 0 if done is None else done.parents
+        more = {"worker": self.job.worker, "segment": self.segment.number, "chunk_parents": parents, "seconds": seconds}
+        return self.restarted(lambda: totals(self.job.binding, **more))
+
+    @property
+    def name(self) -> str:
+        return f"Segment {self.segment.number} of {self.job.binding.name}"
+
+
+def segment(job: Job, mine: Segment) -> Iterator[Progress]:
+    """All chunks of a segment; ends early where somebody has taken it over, or the worker is to stop."""
+    held = Held(job, mine)
+    try:
+        while not job.stop():
+            yield from held.waits()
+            if job.stop():
+                return
+            started = time.monotonic()
+            done = held.chunk(lambda now, pace, precise: visit.next_chunk(job.binding, now, pace, precise=precise))
+            yield learned(held, done, time.monotonic() - started)
+            if done.done:
+                return
+    except Lost:
+        return
+    finally:
+        lease.release(job.binding, held.segment)
+
+
+def learned(held: Held, done: Visited, seconds: float) -> Progress:
+    """Let the pace know what the chunk took; one for which others had to wait is followed by a smaller one."""
+    pace = held.job.pace
+    took = timedelta(seconds=seconds)
+    pace.learn(parents=done.parents, elements=done.listed, size_bytes=done.size_bytes, took=took)
+    told = held.told(seconds, done)
+    if done.blocked:
+        pace.halve()
+        return held.job.wait(told, f"{done.blocked} sessions waited for the last chunk.")
+    return held.job.wait(told, done.held)
+
+
+def tried(job: Job, what: str, attempt: Attempt) -> Visited | None:
+    """Attempt a chunk: three times against locks, then half of it, at last one parent through Python.
+
+    Raises:
+        Busy: one parent alone stayed locked.
+    """
+    precise = False
+    while True:
+        try:
+            return attempts.collisions(lambda: attempt(job.pace, precise), what)  # noqa: B023 - called at once
+        except Busy:
+            if not job.pace.halve():
+                raise
+        except DatabaseError as error:
+            if attempts.kind(error) not in (Kind.DATA, Kind.TOO_MUCH):
+                raise
+            if not job.pace.halve():
+                if precise:
+                    raise
+                precise = True

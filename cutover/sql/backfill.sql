@@ -1,0 +1,245 @@
+-- name: difference
+-- The elements of one stream that have no row, for some parents, with the position that each would take (pairing.places).
+cutover_parents AS MATERIALIZED (
+    SELECT {parent_key} AS parent_key, {document} AS document
+    FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[])
+),
+cutover_listed AS MATERIALIZED (
+    SELECT p.parent_key, l.key, l.element, l.element::text AS shape, l.age,
+           row_number() OVER (PARTITION BY p.parent_key, l.key, l.element::text ORDER BY l.age {first}) AS nth
+    FROM cutover_parents p CROSS JOIN LATERAL {elements} l WHERE {keyed}
+),
+cutover_standing AS MATERIALIZED (
+    SELECT {fk} AS parent_key, {key} AS key, ({element})::text AS shape, {position} AS position,
+           row_number() OVER (PARTITION BY {fk}, {key}, ({element})::text ORDER BY {newest_first}) AS nth
+    FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) AND {shown} AND {stands}
+),
+cutover_floor AS MATERIALIZED (
+    SELECT {fk} AS parent_key, least(0, min({position})) AS floor
+    FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY {fk}
+),
+cutover_paired AS (
+    SELECT e.*, s.nth IS NOT NULL AS paired,
+           max(s.position) OVER (PARTITION BY e.parent_key, e.key ORDER BY e.age DESC) AS below
+    FROM cutover_listed e LEFT JOIN cutover_standing s
+      ON s.parent_key = e.parent_key AND s.shape = e.shape AND s.nth = e.nth AND s.key IS NOT DISTINCT FROM e.key
+    WHERE {counted}
+),
+cutover_missing AS MATERIALIZED (
+    SELECT m.parent_key, m.key, m.element, m.nth, m.age,
+           COALESCE(m.below, COALESCE(f.floor, 0) - row_number() OVER (
+               PARTITION BY m.parent_key, m.key, m.below IS NULL ORDER BY m.age)) AS place
+    FROM cutover_paired m LEFT JOIN cutover_floor f ON f.parent_key = m.parent_key
+    WHERE NOT m.paired
+)
+
+-- name: missing
+-- The same without a change: elements without a row, and documents with something else where the list should be.
+WITH {difference}
+SELECT 'missing', parent_key::text, key, element::text, nth FROM cutover_missing
+UNION ALL SELECT 'misplaced', parent_key::text, NULL, document::text, NULL FROM cutover_parents p WHERE {misplaced}
+
+-- name: fill
+-- Insert a row for every element without one, oldest first; what cannot become a row comes back.
+WITH {difference},
+cutover_candidates AS MATERIALIZED (
+    SELECT {row}.*, (cutover_ok AND COALESCE({shown}, FALSE)) AS cutover_fits FROM (
+        SELECT {columns}, m.parent_key AS cutover_parent, m.key AS cutover_key, m.element AS cutover_element,
+               m.nth AS cutover_nth, m.age AS cutover_age, d.ok AS cutover_ok
+        FROM cutover_missing m CROSS JOIN LATERAL (SELECT {decoded} OFFSET 0) d
+    ) AS {row}
+),
+cutover_inserted AS (
+    INSERT INTO {child} ({names})
+    SELECT {names} FROM cutover_candidates WHERE cutover_fits ORDER BY cutover_parent, cutover_key, cutover_age DESC
+    RETURNING 1
+)
+SELECT CASE WHEN cutover_ok THEN 'not shown' ELSE 'undecodable' END, cutover_parent::text, cutover_key,
+       cutover_element::text, cutover_nth
+FROM cutover_candidates WHERE NOT cutover_fits
+UNION ALL SELECT 'misplaced', parent_key::text, NULL, document::text, NULL FROM cutover_parents p WHERE {misplaced}
+UNION ALL SELECT 'inserted', NULL, NULL, NULL, count(*) FROM cutover_inserted
+
+-- name: place
+-- Insert rows that were decoded in Python, in their order; return them as they stand, and the numbers of those not shown.
+WITH cutover_candidates AS MATERIALIZED (
+    SELECT {row}.*, COALESCE({shown}, FALSE) AS cutover_fits FROM (
+        SELECT {columns}, u.cutover_n FROM unnest({arrays}) WITH ORDINALITY u({aliases}, cutover_n)
+    ) AS {row}
+),
+cutover_inserted AS (
+    INSERT INTO {child} ({names})
+    SELECT {names} FROM cutover_candidates WHERE cutover_fits ORDER BY cutover_n RETURNING {returned}
+)
+SELECT NULL::bigint, {results} FROM cutover_inserted i
+UNION ALL SELECT cutover_n, {nothing} FROM cutover_candidates WHERE NOT cutover_fits
+
+-- name: floors
+-- The position below which the history of some parents goes.
+SELECT {fk}::text, least(0, min({position})) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY {fk}
+
+-- name: canonical
+-- Texts as jsonb prints them; a text that jsonb cannot hold comes back as NULL.
+SELECT cutover_jsonb_v1(u.value)::text FROM unnest(%(texts)s::text[]) WITH ORDINALITY u(value, n) ORDER BY u.n
+
+-- name: reach
+-- The next parents in the order of their keys, as far as the limits on elements and bytes go (at least one).
+SELECT w.key, w.elements, w.bytes, w.readable,
+       w.n = 1 OR (sum(w.elements) OVER o <= %(elements)s::bigint AND sum(w.bytes) OVER o <= %(bytes)s::bigint) AS within
+FROM (
+    SELECT c.n, c.key, {count} AS elements, COALESCE(octet_length(c.{column}::text), 0) AS bytes,
+           c.{column} IS NULL OR d.document IS NOT NULL AS readable
+    FROM (
+        SELECT {parent_key}::text AS key, {value} AS {column}, row_number() OVER o AS n,
+               sum(COALESCE(pg_column_size({value}), 0)) OVER o AS stored
+        FROM {parent} WHERE {range} WINDOW o AS (ORDER BY {parent_key}) ORDER BY {parent_key} LIMIT %(limit)s::bigint
+    ) c CROSS JOIN LATERAL (SELECT {document} AS document OFFSET 0) d
+    WHERE c.n = 1 OR c.stored <= %(bytes)s::bigint
+) w WINDOW o AS (ORDER BY w.n) ORDER BY w.n
+
+-- name: existing
+-- Which of these keys belong to a parent.
+SELECT {parent_key}::text FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[])
+
+-- name: estimate
+-- How many parents there are, roughly, and how many pages they fill.
+SELECT greatest(c.reltuples, 0)::bigint, (pg_relation_size(c.oid) / 8192)::bigint, c.relkind = 'r'
+FROM pg_class c WHERE c.oid = %(table)s::text::regclass
+
+-- name: quantiles
+-- The keys that cut the parents into parts of about the same size, and how many keys were looked at.
+SELECT percentile_disc(%(fractions)s::float8[]) WITHIN GROUP (ORDER BY {parent_key})::{type}[]::text[], count(*)
+FROM {parent} {sample}
+
+-- name: lock_ledger
+-- Only one plans.
+SELECT name FROM cutover_ledger WHERE name = %(name)s::text FOR UPDATE
+
+-- name: planned
+-- How many segments there are.
+SELECT count(*) FROM cutover_segment WHERE cutover = %(name)s::text
+
+-- name: plan
+-- Write the segments down; number -1 is the lane of the dirty parents.
+INSERT INTO cutover_segment (cutover, number, lower, upper, worker, parents, elements, estimate)
+SELECT %(name)s::text, u.number, u.lower, u.upper, '', 0, 0, CASE WHEN u.number < 0 THEN 0 ELSE %(estimate)s::bigint END
+FROM unnest(%(numbers)s::int[], %(lowers)s::text[], %(uppers)s::text[]) u(number, lower, upper)
+
+-- name: reset
+-- Forget the segments.
+DELETE FROM cutover_segment WHERE cutover = %(name)s::text
+
+-- name: take
+-- Lease the first segment that nobody holds, under a new token.
+UPDATE cutover_segment
+SET token = gen_random_uuid(), worker = %(worker)s::text,
+    leased_until = clock_timestamp() + %(seconds)s::float8 * interval '1 second'
+WHERE id = (
+    SELECT id FROM cutover_segment
+    WHERE cutover = %(name)s::text AND (number = -1) = %(lane)s::boolean AND done_at IS NULL
+      AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING id, number, lower, upper, token
+
+-- name: retake
+-- Hold a segment that is still mine under a new token.
+UPDATE cutover_segment
+SET token = gen_random_uuid(), leased_until = clock_timestamp() + %(seconds)s::float8 * interval '1 second'
+WHERE id = %(id)s::bigint AND token = %(token)s::uuid
+RETURNING id, number, lower, upper, token
+
+-- name: prolong
+-- Hold a segment for longer.
+UPDATE cutover_segment SET leased_until = clock_timestamp() + %(seconds)s::float8 * interval '1 second'
+WHERE id = %(id)s::bigint AND token = %(token)s::uuid
+
+-- name: release
+-- Let a segment go.
+UPDATE cutover_segment SET token = NULL, leased_until = NULL, worker = ''
+WHERE id = %(id)s::bigint AND token = %(token)s::uuid
+
+-- name: lock
+-- Lock a segment that I hold, and read its cursor; a statement of its own, so that the next one sees what came before.
+SELECT cursor FROM cutover_segment WHERE id = %(id)s::bigint AND token = %(token)s::uuid FOR UPDATE
+
+-- name: cover
+-- Lock the segments in which some parents lie, whoever holds them: nobody else fills those parents meanwhile.
+SELECT id FROM cutover_segment WHERE cutover = %(name)s::text AND id IN (
+    SELECT s.id FROM {parent} JOIN cutover_segment s ON s.cutover = %(name)s::text AND s.number >= 0
+      AND (s.lower IS NULL OR {parent_key} > s.lower::{type}) AND (s.upper IS NULL OR {parent_key} <= s.upper::{type})
+    WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[])
+) ORDER BY number FOR UPDATE
+
+-- name: advance
+-- Move the cursor of a segment with what was done, and hold it for longer.
+UPDATE cutover_segment
+SET cursor = COALESCE(%(cursor)s::text, cursor), parents = parents + %(parents)s::bigint,
+    elements = elements + %(elements)s::bigint,
+    done_at = CASE WHEN %(done)s::boolean THEN clock_timestamp() END,
+    leased_until = clock_timestamp() + %(seconds)s::float8 * interval '1 second'
+WHERE id = %(id)s::bigint AND token = %(token)s::uuid
+
+-- name: totals
+-- How far all segments are.
+SELECT COALESCE(sum(parents) FILTER (WHERE number >= 0), 0)::bigint, COALESCE(sum(estimate), 0)::bigint,
+       COALESCE(sum(elements), 0)::bigint, count(*) FILTER (WHERE number >= 0),
+       count(*) FILTER (WHERE number >= 0 AND done_at IS NOT NULL)
+FROM cutover_segment WHERE cutover = %(name)s::text
+
+-- name: workers
+-- Who holds which segment.
+SELECT worker, number FROM cutover_segment
+WHERE cutover = %(name)s::text AND leased_until > clock_timestamp() ORDER BY number
+
+-- name: quarantined
+-- What is in quarantine for some parents.
+SELECT id, stream, parent_key, digest, occurrence FROM cutover_quarantine
+WHERE cutover = %(name)s::text AND stream = ANY(%(streams)s::text[]) AND parent_key = ANY(%(keys)s::text[])
+
+-- name: quarantine
+-- Put elements into quarantine; those that are there stay, with what was said about them.
+INSERT INTO cutover_quarantine (cutover, stream, parent_key, digest, occurrence, element, reason, at, waived_by)
+SELECT %(name)s::text, u.stream, u.parent_key, u.digest, u.occurrence, u.element, u.reason, clock_timestamp(), ''
+FROM unnest(%(streams)s::text[], %(keys)s::text[], %(digests)s::text[], %(occurrences)s::int[], %(elements)s::text[],
+            %(reasons)s::text[]) u(stream, parent_key, digest, occurrence, element, reason)
+ON CONFLICT (cutover, stream, parent_key, digest, occurrence) DO UPDATE SET reason = excluded.reason
+WHERE cutover_quarantine.reason <> excluded.reason
+
+-- name: acquit
+-- Take elements out of quarantine.
+DELETE FROM cutover_quarantine WHERE id = ANY(%(ids)s::bigint[])
+
+-- name: acquit_gone
+-- Take the elements of parents that are gone out of quarantine.
+DELETE FROM cutover_quarantine q WHERE q.cutover = %(name)s::text
+  AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = q.parent_key::{type})
+
+-- name: count_quarantined
+-- How many elements are in quarantine and not waived.
+SELECT count(*) FROM cutover_quarantine WHERE cutover = %(name)s::text AND waived_at IS NULL
+
+-- name: list_quarantined
+-- The elements in quarantine, oldest first.
+SELECT id, stream, parent_key, occurrence, element, reason, at, waived_by, waived_at FROM cutover_quarantine
+WHERE cutover = %(name)s::text AND (%(waived)s::boolean OR waived_at IS NULL) ORDER BY id LIMIT %(limit)s::bigint
+
+-- name: waive
+-- Say who takes the loss of elements upon himself; without ids, of all of them.
+UPDATE cutover_quarantine SET waived_by = %(who)s::text, waived_at = clock_timestamp()
+WHERE cutover = %(name)s::text AND waived_at IS NULL AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
+
+-- name: lag
+-- Replicas that are further behind than they should be (an ordinary role may not see the lag, and waits for none).
+SELECT COALESCE(NULLIF(application_name, ''), client_addr::text, pid::text), extract(epoch FROM replay_lag)::float8
+FROM pg_stat_replication WHERE replay_lag > %(seconds)s::float8 * interval '1 second' ORDER BY replay_lag DESC
+
+-- name: archiver
+-- Whether the archiving of WAL fails: what it keeps fills the disk.
+SELECT last_failed_wal FROM pg_stat_archiver
+WHERE last_failed_time > COALESCE(last_archived_time, '-infinity') AND current_setting('archive_mode') <> 'off'
+
+-- name: blocked
+-- How many sessions wait for a lock that this transaction holds.
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
