@@ -1,9 +1,23 @@
 """Operations for migrations. Each asks the database before it acts, can be run again, and goes backwards.
 
-What locks a busy table tries briefly and often (`cutover.schema.locks`); so migrations with these operations say
-`atomic = False`.
+What locks a busy table tries briefly and often (`cutover.schema.locks`), and each does so in a transaction of its own: the
+migrations say `atomic = False`.
 """
 
-from cutover.operations.watch import InstallWatch, RemoveWatch
+from cutover.operations.archive import ArchiveColumn, StripClaimed
+from cutover.operations.drop import DropColumn
+from cutover.operations.relax import RelaxColumn
+from cutover.operations.rows import EnsureConstraint, EnsureIndex
+from cutover.operations.watch import InstallWatch, RefreshWatch, RemoveWatch
 
-__all__ = ["InstallWatch", "RemoveWatch"]
+__all__ = [
+    "ArchiveColumn",
+    "DropColumn",
+    "EnsureConstraint",
+    "EnsureIndex",
+    "InstallWatch",
+    "RefreshWatch",
+    "RelaxColumn",
+    "RemoveWatch",
+    "StripClaimed",
+]

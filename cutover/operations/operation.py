@@ -1,24 +1,40 @@
 """What the operations have in common: they find their cutover, know when it is not their turn, and cannot be shown as SQL.
 
 The cutover is looked up in the registry when the migration runs, for triggers and conditions follow the current declaration.
-Where the declaration has left the code, the cutover is long over: such an operation does nothing.
+Where the declaration has left the code, the cutover is long over: an operation that is named by it alone does nothing.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import router
+from django.db import models, router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from cutover import db, spec
-from cutover.errors import DeclarationError
+from cutover.errors import CutoverError, DeclarationError
 from cutover.mapping import Binding, bind
 from cutover.schema import introspect
 
 Editor = BaseDatabaseSchemaEditor
 Deconstructed = tuple[str, list[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The connection that migrates, and the models as they are at that point of the history."""
+
+    alias: str
+    state: ProjectState
+
+    def model(self, label: str) -> type[models.Model] | None:
+        """A historical model; None where it migrates on another connection."""
+        app, name = label.split(".")
+        if not router.allow_migrate(self.alias, app, model_name=name.lower()):
+            return None
+        return self.state.apps.get_model(app, name)
 
 
 class CutoverOperation(Operation):
@@ -41,48 +57,51 @@ class CutoverOperation(Operation):
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Nothing: the models stay as they are."""
 
-    def database_forwards(self, app_label: str, schema_editor: Editor, from_state: Any, to_state: Any) -> None:
-        if self.may_run(schema_editor):
-            self.forwards(schema_editor.connection.alias, from_state)
+    def database_forwards(self, app_label: str, schema_editor: Editor, from_state: Any, to_state: Any) -> None:  # noqa: ARG002 - Django's signature
+        self.take_turn(schema_editor, from_state, self.forwards)
 
-    def database_backwards(self, app_label: str, schema_editor: Editor, from_state: Any, to_state: Any) -> None:
-        if self.may_run(schema_editor):
-            self.backwards(schema_editor.connection.alias, to_state)
+    def database_backwards(self, app_label: str, schema_editor: Editor, from_state: Any, to_state: Any) -> None:  # noqa: ARG002 - Django's signature
+        self.take_turn(schema_editor, to_state, self.backwards)
 
-    def forwards(self, alias: str, state: ProjectState) -> None:
+    def forwards(self, turn: Turn) -> None:
         raise NotImplementedError
 
-    def backwards(self, alias: str, state: ProjectState) -> None:
+    def backwards(self, turn: Turn) -> None:
         raise NotImplementedError
 
-    def may_run(self, schema_editor: Editor) -> bool:
-        """Whether this is more than a rendering as SQL.
+    def take_turn(self, schema_editor: Editor, state: ProjectState, work: Callable[[Turn], None]) -> None:
+        """Do the work, unless the migration is only shown as SQL; `manage.py migrate` shows the hint below the error.
 
         Raises:
             DeclarationError: it has to be outside a transaction and is inside one.
         """
+        alias = schema_editor.connection.alias
         if schema_editor.collect_sql:
             schema_editor.collected_sql.append(f"-- {self.describe()}: asks the database when it runs")
-            return False
-        if self.alone and db.in_transaction(schema_editor.connection.alias):
-            raise DeclarationError(
-                f"{self.__class__.__name__}({self.name!r}) is inside a transaction.",
-                hint="Write `atomic = False` in its migration.",
-            )
-        return True
+            return
+        try:
+            if self.alone and db.in_transaction(alias):
+                raise DeclarationError(
+                    f"{self.__class__.__name__}({self.name!r}) is inside a transaction.",
+                    hint="Write `atomic = False` in its migration.",
+                )
+            work(Turn(alias, state))
+        except CutoverError as error:
+            error.add_note(error.hint)
+            raise
 
-    def binding(self, alias: str) -> Binding | None:
-        """The cutover on the connection that migrates; None where it is undeclared, lives elsewhere, or has no column."""
+    def binding(self, turn: Turn) -> Binding | None:
+        """The cutover on the connection that migrates; None where it is undeclared or lives elsewhere."""
         if self.name not in spec.names():
             return None
         bound = bind(self.name)
-        if not router.allow_migrate_model(alias, bound.parent.model):
+        if not router.allow_migrate_model(turn.alias, bound.parent.model):
             return None
-        bound = replace(bound, alias=alias)
+        bound = replace(bound, alias=turn.alias)
         column = introspect.column(bound)
-        return None if column is None else replace(bound, storage=column.type.split("(")[0])
+        return bound if column is None else replace(bound, storage=column.type)
 
-
-def migrates(alias: str, app_label: str, model_name: str) -> bool:
-    """Whether the project's routers let this model migrate on this connection."""
-    return router.allow_migrate(alias, app_label, model_name=model_name.lower())
+    def binding_with_column(self, turn: Turn) -> Binding | None:
+        """The same, and None where the column has been dropped."""
+        bound = self.binding(turn)
+        return None if bound is None or not introspect.column_exists(bound) else bound

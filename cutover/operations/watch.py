@@ -1,8 +1,6 @@
 """Operations on the watch trigger."""
 
-from django.db.migrations.state import ProjectState
-
-from cutover.operations.operation import CutoverOperation
+from cutover.operations.operation import CutoverOperation, Turn
 from cutover.schema import watch
 
 
@@ -22,15 +20,15 @@ class InstallWatch(CutoverOperation):
     def migration_name_fragment(self) -> str:
         return f"watch_{self.name}"
 
-    def forwards(self, alias: str, state: ProjectState) -> None:
-        binding = self.binding(alias)
+    def forwards(self, turn: Turn) -> None:
+        binding = self.binding_with_column(turn)
         if binding is not None:
             watch.install(binding)
 
-    def backwards(self, alias: str, state: ProjectState) -> None:
-        binding = self.binding(alias)
+    def backwards(self, turn: Turn) -> None:
+        binding = self.binding_with_column(turn)
         if binding is not None:
-            watch.remove(alias, self.name, binding.parent.identifier)
+            watch.remove(turn.alias, self.name, binding.parent.identifier)
 
 
 class RemoveWatch(InstallWatch):
@@ -43,8 +41,22 @@ class RemoveWatch(InstallWatch):
     def migration_name_fragment(self) -> str:
         return f"unwatch_{self.name}"
 
-    def forwards(self, alias: str, state: ProjectState) -> None:
-        super().backwards(alias, state)
+    def forwards(self, turn: Turn) -> None:
+        super().backwards(turn)
 
-    def backwards(self, alias: str, state: ProjectState) -> None:
-        super().forwards(alias, state)
+    def backwards(self, turn: Turn) -> None:
+        super().forwards(turn)
+
+
+class RefreshWatch(InstallWatch):
+    """Bring the watch trigger up to date; going back leaves it, for an earlier migration installed it."""
+
+    def describe(self) -> str:
+        return f"Bring the watch on the JSON column of {self.name} up to date"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"refresh_watch_{self.name}"
+
+    def backwards(self, turn: Turn) -> None:
+        """Nothing."""

@@ -123,7 +123,7 @@ def blockers(alias: str, tables: Sequence[sql.Composable], mode: Sequence[str] =
 def next_pause(number: int) -> float:
     """Seconds until the next try: doubling up to a limit, each with jitter of a half."""
     longest = min(FIRST_PAUSE.total_seconds() * 2**number, LONGEST_PAUSE.total_seconds())
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the tries, guards nothing
+    return float(longest * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the tries, guards nothing
 
 
 def busy(tables: Sequence[sql.Composable], seen: Sequence[Blocker], timeout: timedelta, tries: int) -> Busy:

@@ -1,4 +1,6 @@
-"""The names of the database objects of a cutover: `cutover_<what>_v1`. A name has at most 30 characters, so all fit into 63 bytes."""
+"""The names of the database objects of a cutover: `cutover_<what>_v1`. The name of a cutover has at most 30 characters, so all of
+them fit into the 63 bytes that PostgreSQL keeps.
+"""
 
 from psycopg import sql
 

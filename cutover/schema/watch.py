@@ -15,7 +15,7 @@ from cutover.codecs.quote import literal
 from cutover.errors import CutoverError
 from cutover.mapping import Binding, BoundStream, document
 from cutover.phase import Phase
-from cutover.schema import introspect, locks, names
+from cutover.schema import locks, names
 from cutover.sql import query
 
 
@@ -34,7 +34,7 @@ def state(binding: Binding) -> State:
         "relation": names.text(binding.parent.identifier),
         "function": names.watch_function(binding.name),
     }
-    found = dict(db.rows(binding.alias, query("schema", "triggers"), values))
+    found: dict[str, bool] = dict(db.rows(binding.alias, query("schema", "triggers"), values))
     wanted = {names.watch_update(binding.name), names.watch_insert(binding.name)}
     if not wanted <= set(found):
         return State.MISSING

@@ -68,3 +68,83 @@ WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backen
   AND l.relation IN (SELECT to_regclass(t.name)::oid FROM unnest(%(relations)s::text[]) t(name))
   AND l.mode = ANY (%(modes)s::text[])
 ORDER BY l.pid, p.gid, l.mode
+
+-- name: create_index
+-- Blocks no writer (SHARE UPDATE EXCLUSIVE); waits for older transactions; an interruption leaves an INVALID index.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {table} ({columns})
+
+-- name: drop_index
+-- Blocks no writer; waits for older transactions.
+DROP INDEX CONCURRENTLY IF EXISTS {index}
+
+-- name: add_foreign_key
+-- SHARE ROW EXCLUSIVE on both tables, without a scan.
+ALTER TABLE {table} ADD CONSTRAINT {constraint} FOREIGN KEY ({fk}) REFERENCES {parent} ({pk})
+DEFERRABLE INITIALLY DEFERRED NOT VALID
+
+-- name: validate_constraint
+-- SHARE UPDATE EXCLUSIVE on the table and ROW SHARE on the other, while it scans.
+ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}
+
+-- name: drop_constraint
+-- ACCESS EXCLUSIVE on both tables.
+ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}
+
+-- name: count_orphans
+-- Rows whose parent is gone.
+SELECT count(*) FROM {table}
+WHERE {fk} IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} WHERE {key} = {fk})
+
+-- name: set_default
+-- ACCESS EXCLUSIVE, without a scan.
+ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {default}
+
+-- name: drop_default
+-- ACCESS EXCLUSIVE, without a scan.
+ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT
+
+-- name: drop_not_null
+-- ACCESS EXCLUSIVE, without a scan.
+ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL
+
+-- name: add_not_null_check
+-- ACCESS EXCLUSIVE, without a scan.
+ALTER TABLE {table} ADD CONSTRAINT cutover_not_null_v1 CHECK ({column} IS NOT NULL) NOT VALID
+
+-- name: validate_not_null_check
+-- SHARE UPDATE EXCLUSIVE, while it scans.
+ALTER TABLE {table} VALIDATE CONSTRAINT cutover_not_null_v1
+
+-- name: drop_not_null_check
+-- ACCESS EXCLUSIVE, without a scan.
+ALTER TABLE {table} DROP CONSTRAINT IF EXISTS cutover_not_null_v1
+
+-- name: set_not_null
+-- ACCESS EXCLUSIVE; without a scan, for the constraint proves it.
+ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL, DROP CONSTRAINT cutover_not_null_v1
+
+-- name: add_column
+-- ACCESS EXCLUSIVE, without a rewrite: the default is a constant.
+ALTER TABLE {table} ADD COLUMN {column} {type} {default} {null}
+
+-- name: drop_column
+-- ACCESS EXCLUSIVE, without a rewrite.
+ALTER TABLE {table} DROP COLUMN {column}
+
+-- name: lock_table
+-- The one hot lock of the drop.
+LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE
+
+-- name: hold
+-- The phase of a cutover, held until the end of the transaction; a runner that moves it waits.
+SELECT phase, epoch FROM cutover_ledger WHERE name = %(name)s::text FOR NO KEY UPDATE
+
+-- name: finish
+-- A database without parents has nothing to move: it is at the end at once.
+INSERT INTO cutover_ledger
+    (name, phase, epoch, came_from, moved_at, settled_at, backfilled_at, dropped_at, paused, driver)
+VALUES (%(name)s::text, 5, 1, 0, clock_timestamp(), clock_timestamp(), clock_timestamp(), clock_timestamp(), false, '')
+ON CONFLICT (name) DO UPDATE
+SET came_from = cutover_ledger.phase, phase = 5, epoch = cutover_ledger.epoch + 1, moved_at = clock_timestamp(),
+    settled_at = clock_timestamp(), backfilled_at = clock_timestamp(), dropped_at = clock_timestamp()
+RETURNING epoch, came_from

@@ -1,0 +1,164 @@
+"""The operation that drops the column, asks the ledger first, and knows the way back."""
+
+from typing import Any
+
+from django.db import models
+from psycopg import sql
+
+from cutover import db, ledger, marks
+from cutover.mapping import Binding
+from cutover.operations import conditions
+from cutover.operations.archive import undeclared
+from cutover.operations.conditions import Reason
+from cutover.operations.operation import CutoverOperation, Deconstructed, Turn
+from cutover.phase import Phase
+from cutover.schema import column, introspect, locks, names, restore, watch
+from cutover.schema.column import Place
+from cutover.sql import query
+
+
+class DropColumn(CutoverOperation):
+    """Drop the JSON column, once every element provably has its row. Back: the column returns, filled from the rows.
+
+    Args:
+        name: the cutover.
+        model: the parent, `app.Model`.
+        field: the field as it was; for the way back.
+        field_name: its name on the model.
+        archive: empty where ArchiveColumn stands before it, or `waived by NAME`: then documents that were NULL, null or
+            empty cannot be told apart on the way back.
+    """
+
+    def __init__(
+        self, name: str, model: str, field_name: str, field: "models.Field[Any, Any]", archive: str = ""
+    ) -> None:
+        super().__init__(name)
+        self.model_label = model
+        self.field_name = field_name
+        self.field = field
+        self.archive = archive
+
+    def deconstruct(self) -> Deconstructed:
+        values: dict[str, Any] = {"model": self.model_label, "field_name": self.field_name, "field": self.field}
+        return self.__class__.__name__, [self.name], values | ({"archive": self.archive} if self.archive else {})
+
+    def describe(self) -> str:
+        return f"Drop {self.model_label}.{self.field_name}, which {self.name} has moved to rows"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"drop_{self.name}"
+
+    def forwards(self, turn: Turn) -> None:
+        place = self.place(turn)
+        if place is None or introspect.find_column(place.alias, place.table, place.column) is None:
+            return
+        if introspect.empty(place.alias, place.table):
+            conditions.refuse(str(place), list(conditions.users(place.alias, self.name)))
+            drop(place, self.name, None)
+            return
+        binding = self.binding(turn)
+        if binding is None:
+            raise undeclared(self.name)
+        conditions.refuse(str(place), conditions.for_drop(binding, self.archive))
+        drop(place, self.name, ledger.read(place.alias, self.name).epoch)
+
+    def backwards(self, turn: Turn) -> None:
+        place = self.place(turn)
+        if place is None:
+            return
+        binding = self.binding(turn)
+        if binding is None and not introspect.empty(place.alias, place.table):
+            raise undeclared(self.name)
+        if introspect.find_column(place.alias, place.table, place.column) is None:
+            locks.short_lock(place.alias, lambda: column.add(place, self.bound_field), [place.table])
+        if binding is not None and ledger.read(place.alias, self.name).dropped_at is not None:
+            self.fill(self.binding(turn) or binding)
+        ledger.set_dropped(place.alias, self.name, False)
+
+    def fill(self, binding: Binding) -> None:
+        """The trigger first: nobody else writes to the column while it is filled."""
+        watch.install(binding)
+        for _ in restore.fill(binding, self.default_text(binding.alias)):
+            pass
+
+    def default_text(self, alias: str) -> str | None:
+        """The document of a parent without one, as JSON text."""
+        default = column.default_sql(self.bound_field, alias)
+        if default is None:
+            return None
+        return str(db.scalar(alias, sql.SQL("SELECT ({})::text").format(default)))
+
+    @property
+    def bound_field(self) -> "models.Field[Any, Any]":
+        """The field with its name."""
+        field = self.field.clone()
+        field.set_attributes_from_name(self.field_name)
+        return field
+
+    def place(self, turn: Turn) -> Place | None:
+        model = turn.model(self.model_label)
+        if model is None:
+            return None
+        return Place(turn.alias, names.table(model._meta.db_table), str(self.bound_field.column))
+
+
+def drop(place: Place, name: str, epoch: int | None) -> None:
+    """Drop trigger and column in one transaction with one hot lock; what could have changed is looked at under that lock.
+
+    Args:
+        epoch: the ledger's epoch when it was asked; None where the table was empty.
+
+    Raises:
+        Busy: the lock was not obtained.
+        Refused: something came in between.
+    """
+
+    def work() -> None:
+        db.run(place.alias, query("schema", "lock_table", table=place.table))
+        if epoch is None:
+            conditions.refuse(str(place), arrived(place))
+            finish(place.alias, name)
+        else:
+            conditions.refuse(str(place), meanwhile(place.alias, name, epoch))
+            ledger.set_dropped(place.alias, name, True)
+        watch.drop_triggers(place.alias, name, place.table)
+        column.drop(place)
+
+    locks.short_lock(place.alias, work, [place.table])
+    watch.remove(place.alias, name, place.table)
+
+
+def meanwhile(alias: str, name: str, epoch: int) -> list[Reason]:
+    """What changed between the question and the lock. The ledger's row is held, so nobody moves it now."""
+    again = "look at `cutover status`"
+    found = []
+    held = db.one(alias, query("schema", "hold"), {"name": name})
+    if held != (int(Phase.BACKFILL_AND_DROP), epoch):
+        found.append(Reason(f"{name} was moved in the meantime", again))
+    dirty = marks.count_dirty(alias, name)
+    if dirty:
+        found.append(Reason(f"{dirty} foreign writes came in the meantime", f"run `cutover backfill {name}`"))
+    return found + list(conditions.users(alias, name))
+
+
+def arrived(place: Place) -> list[Reason]:
+    if introspect.empty(place.alias, place.table):
+        return []
+    return [Reason("the first parents came in the meantime", "look at `cutover status`")]
+
+
+def finish(alias: str, name: str) -> None:
+    """A database without parents has nothing to move: its ledger is at the end at once."""
+    if not ledger.installed(alias):
+        return
+    epoch, came_from = db.rows(alias, query("schema", "finish"), {"name": name})[0]
+    ledger.record(
+        alias,
+        name,
+        epoch=epoch,
+        from_phase=Phase(came_from),
+        to_phase=Phase.BACKFILL_AND_DROP,
+        who="migrate",
+        why="there were no parents",
+    )

@@ -1,0 +1,75 @@
+"""The foreign key from the rows to their parents: added without a scan, validated without stopping anybody.
+
+It comes late. While the parents are locked by `SELECT ... FOR UPDATE`, an insert of a row with a foreign key waits for them.
+"""
+
+import psycopg
+from django.db import IntegrityError
+from psycopg import sql
+
+from cutover import db
+from cutover.errors import Refused
+from cutover.mapping import Binding
+from cutover.schema import introspect, locks, names
+from cutover.sql import query
+
+
+def ensure(binding: Binding) -> None:
+    """Add the foreign key NOT VALID (SHARE ROW EXCLUSIVE on both tables, for an instant), then validate it.
+
+    Raises:
+        Busy: a lock was not obtained.
+        Refused: there are rows whose parent is gone.
+    """
+    found = introspect.foreign_keys(binding)
+    if any(found.values()):
+        return
+    tables = [binding.child.identifier, binding.parent.identifier]
+    name = next(iter(found), names.parent_constraint(binding.name))
+    if not found:
+        locks.short_lock(binding.alias, lambda: add(binding), tables, mode=locks.SHARE_ROW_EXCLUSIVE)
+    try:
+        locks.short_lock(binding.alias, lambda: validate(binding, name), tables[:1], mode=locks.SHARE_UPDATE_EXCLUSIVE)
+    except IntegrityError as error:
+        if not isinstance(db.driver_error(error), psycopg.errors.ForeignKeyViolation):
+            raise
+        raise orphans(binding) from error
+
+
+def drop(binding: Binding) -> None:
+    """Drop the toolkit's foreign key, where it is (ACCESS EXCLUSIVE on both tables, for an instant)."""
+    name = names.parent_constraint(binding.name)
+    if name in introspect.foreign_keys(binding):
+        statement = query("schema", "drop_constraint", table=binding.child.identifier, constraint=sql.Identifier(name))
+        tables = [binding.child.identifier, binding.parent.identifier]
+        locks.short_lock(binding.alias, lambda: db.run(binding.alias, statement), tables)
+
+
+def add(binding: Binding) -> None:
+    parts = {
+        "table": binding.child.identifier,
+        "constraint": sql.Identifier(names.parent_constraint(binding.name)),
+        "fk": sql.Identifier(binding.fk),
+        "parent": binding.parent.identifier,
+        "pk": sql.Identifier(binding.parent.pk),
+    }
+    db.run(binding.alias, query("schema", "add_foreign_key", **parts))
+
+
+def validate(binding: Binding, name: str) -> None:
+    parts = {"table": binding.child.identifier, "constraint": sql.Identifier(name)}
+    db.run(binding.alias, query("schema", "validate_constraint", **parts))
+
+
+def orphans(binding: Binding) -> Refused:
+    parts = {
+        "table": binding.child.identifier,
+        "fk": binding.child.column(binding.fk),
+        "parent": binding.parent.identifier,
+        "key": binding.parent.key,
+    }
+    count = db.scalar(binding.alias, query("schema", "count_orphans", **parts))
+    return Refused(
+        f"{count} rows of {binding.child.name} have no parent in {binding.parent.name}.",
+        hint=f"Look at them with `cutover verify {binding.name}`, remove them, then run `manage.py migrate` again.",
+    )
