@@ -25,6 +25,12 @@ class Lease:
     fenced: bool
     expires: float
 
+    @property
+    def rows_alone(self) -> bool:
+        """Whether every element has a row, so that the lists in JSON count for nothing."""
+        complete = self.phase is Phase.BACKFILL_AND_DROP and self.entry.backfilled_at is not None
+        return complete or self.entry.dropped_at is not None
+
 
 _held: dict[tuple[str, str], Lease] = {}
 

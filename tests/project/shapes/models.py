@@ -14,6 +14,9 @@ class PlainJSONField(models.JSONField):
     def db_type(self, connection: object) -> str:
         return "json"
 
+    def select_format(self, compiler: object, sql: str, params: object) -> object:
+        return f"{sql}::text", params  # the driver would parse it, and the field expects text
+
 
 class TextJSONField(models.TextField):
     """JSON in a text column, as projects older than Django's own field have it."""
