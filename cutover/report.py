@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cutover import backfill, conf, flags, fleet, ledger, marks, runner, verify
+from cutover import backfill, conf, db, flags, fleet, ledger, marks, runner, verify
 from cutover.backfill import quarantine
 from cutover.flags import Flags
 from cutover.fleet import Process
@@ -12,6 +12,7 @@ from cutover.gates import Verdict
 from cutover.ledger import Entry, Move
 from cutover.mapping import Binding
 from cutover.phase import Phase
+from cutover.sql import query
 
 
 @dataclass(frozen=True)
@@ -128,3 +129,9 @@ def history_dict(move: Move) -> dict[str, Any]:
 
 def stamp(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
+
+
+def estimate(binding: Binding) -> int:
+    """About how many parents there are, for the time left; 0 where the planner does not know."""
+    relation = binding.parent.identifier.as_string(None)
+    return max(0, db.scalar(binding.alias, query("report", "estimate"), {"relation": relation}) or 0)

@@ -3,8 +3,22 @@
 from cutover.render.console import document, error, say, table
 from cutover.render.findings import findings
 from cutover.render.movement import movement
-from cutover.render.progress import progress
+from cutover.render.progress import Step, last, progress
 from cutover.render.status import status
 from cutover.render.verdicts import verdicts
+from cutover.render.verification import verification
 
-__all__ = ["document", "error", "findings", "movement", "progress", "say", "status", "table", "verdicts"]
+__all__ = [
+    "Step",
+    "document",
+    "error",
+    "findings",
+    "last",
+    "movement",
+    "progress",
+    "say",
+    "status",
+    "table",
+    "verdicts",
+    "verification",
+]

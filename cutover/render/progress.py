@@ -1,44 +1,44 @@
 """A bar with rate and time left on a terminal; now and then a plain line when piped."""
 
 import time
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from cutover.render.console import say, talk
 
 
-class Step(Protocol):
-    """What the work yields after each commit: parents done, their estimated total, elements so far, a word on now."""
+@dataclass(frozen=True)
+class Step:
+    """What is shown after a commit: parents done, their number as estimated, elements so far, a word on now."""
 
-    @property
-    def done(self) -> int: ...
-
-    @property
-    def total(self) -> int: ...
-
-    @property
-    def elements(self) -> int: ...
-
-    @property
-    def note(self) -> str: ...
+    done: int
+    total: int
+    elements: int
+    note: str = ""
 
 
-S = TypeVar("S", bound=Step)
+S = TypeVar("S")
+Shape = Callable[[S], Step]
 EVERY_SECONDS = 2.0
 
 
-def progress(what: str, steps: Iterable[S]) -> Iterator[S]:
+def progress(what: str, steps: Iterable[S], shape: Shape[S]) -> Iterator[S]:
     """Show the steps on standard error as they come, and pass them on."""
-    console = talk()
-    if console.is_terminal:
-        yield from bar(what, steps)
-    else:
-        yield from plain(what, steps)
+    shown = bar if talk().is_terminal else plain
+    yield from shown(what, steps, shape)
 
 
-def bar(what: str, steps: Iterable[S]) -> Iterator[S]:
+def last(steps: Iterable[S]) -> S | None:
+    """Go through the steps; the last one, or None where there was none."""
+    kept = deque(steps, maxlen=1)
+    return kept.pop() if kept else None
+
+
+def bar(what: str, steps: Iterable[S], shape: Shape[S]) -> Iterator[S]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -50,20 +50,21 @@ def bar(what: str, steps: Iterable[S]) -> Iterator[S]:
     started = time.monotonic()
     with Progress(*columns, console=talk(), transient=True) as shown:
         task = shown.add_task(what, total=None, rate="", note="")
-        for step in steps:
+        for each in steps:
+            step = shape(each)
             total = max(step.total, step.done) or None
             shown.update(task, completed=step.done, total=total, rate=rate(step, started), note=step.note)
-            yield step
+            yield each
 
 
-def plain(what: str, steps: Iterable[S]) -> Iterator[S]:
+def plain(what: str, steps: Iterable[S], shape: Shape[S]) -> Iterator[S]:
     started = shown = time.monotonic()
-    for step in steps:
+    for each in steps:
         if time.monotonic() - shown >= EVERY_SECONDS:
-            shown = time.monotonic()
+            shown, step = time.monotonic(), shape(each)
             reached = f"{step.done} of about {max(step.total, step.done)} parents"
             say(f"{what}: {reached}, {rate(step, started)}{remaining(step, started)} {step.note}".rstrip())
-        yield step
+        yield each
 
 
 def rate(step: Step, started: float) -> str:

@@ -45,10 +45,10 @@ def lines(report: Report) -> list[tuple[str, str]]:
         ("held back", held_back(report)),
         ("since", f"{entry.moved_at:%Y-%m-%d %H:%M:%S}, from {entry.came_from.name}" if entry.epoch else ""),
         ("driver", entry.driver),
-        ("backfill", "" if report.backfill is None else str(report.backfill)),
+        ("backfill", filling(report)),
         ("dirty", f"{report.dirty} marks of foreign writes wait for the backfill" if report.dirty else ""),
         ("quarantine", f"{report.quarantined} elements" if report.quarantined else ""),
-        ("verified", "" if report.verification is None else str(report.verification)),
+        ("verified", verified(report)),
         ("dropped", f"the column has been gone since {entry.dropped_at:%Y-%m-%d %H:%M:%S}" if entry.dropped_at else ""),
     ]
     return [(label, text) for label, text in said if text]
@@ -58,6 +58,34 @@ def held_back(report: Report) -> str:
     if report.effective is report.entry.phase:
         return ""
     return f"a flag that is off holds this process at {report.effective.name}"
+
+
+def filling(report: Report) -> str:
+    """How far the backfill is, and why it waits."""
+    status = report.backfill
+    if status is None:
+        return ""
+    now = status.progress
+    if status.complete:
+        return f"complete: {now.elements} elements of {now.parents} parents"
+    if not status.planned:
+        return "not begun"
+    words = [f"{now.parents} of about {now.estimate} parents, {now.elements} elements"]
+    words += [f"workers: {', '.join(status.workers)}"] if status.workers else []
+    words += [f"waits: {'; '.join(status.waiting)}"] if status.waiting else []
+    return "; ".join(words)
+
+
+def verified(report: Report) -> str:
+    """What the last verification found, and when."""
+    result = report.verification
+    if result is None:
+        return ""
+    if result.finished_at is None:
+        return f"under way, {result.parents} parents so far"
+    found = ", ".join(f"{number} {kind}" for kind, number in sorted(result.found.items()))
+    word = "differs" if result.differs else "agrees"
+    return f"{result.finished_at:%Y-%m-%d %H:%M:%S}: {word}" + (f" ({found})" if found else "")
 
 
 def writes(phase: Phase) -> str:
