@@ -75,6 +75,16 @@ def walk(value: Any, steps: tuple[str | Key, ...], key: str | None) -> Iterator[
         yield from walk(value.get(step), rest, key)
 
 
+def has_place(stream: BoundStream, document: Any, key: str | None) -> bool:
+    """Whether a list can be put there: every value on the way is an object, the one at the end a list; or absent or null."""
+    value = document
+    for step in stream.steps:
+        if value is not None and not isinstance(value, dict):
+            return False
+        value = None if value is None else value.get(key if isinstance(step, Key) else step)
+    return value is None or isinstance(value, list)
+
+
 def put(stream: BoundStream, document: Any, key: str | None, new: list[Any]) -> Any:
     """A copy of the document with another list at the stream's path; objects on the way that are absent are made."""
     steps = [key if isinstance(step, Key) else step for step in stream.steps]

@@ -98,3 +98,40 @@ cutover_insert AS (
     ) i
     RETURNING 1
 )
+
+-- name: claim
+-- Lock the parent for a rewrite, if the ledger has not moved: is it where it was, and is the parent there.
+WITH {fence}, cutover_parent AS MATERIALIZED (
+    SELECT {parent_key} AS pk FROM {parent} WHERE {parent_key} = %(key)s::{type} AND EXISTS (SELECT FROM cutover_fence)
+    FOR NO KEY UPDATE OF {alias}
+)
+SELECT EXISTS (SELECT FROM cutover_fence), EXISTS (SELECT FROM cutover_parent)
+
+-- name: draw
+-- New positions, ascending.
+SELECT {position} FROM generate_series(1, %(count)s::int)
+
+-- name: delete
+-- Take rows away by their keys.
+DELETE FROM {child} WHERE {pk} = ANY(%(pks)s::{type}[])
+
+-- name: restamp
+-- Give rows new positions.
+UPDATE {child} SET {column} = s.position
+FROM unnest(%(pks)s::{type}[], %(positions)s::bigint[]) s(pk, position) WHERE {pk} = s.pk
+
+-- name: insert_rows
+-- Insert rows at positions that were drawn before.
+WITH {item}
+INSERT INTO {child} ({fk}, {columns})
+SELECT %(key)s::{type}, {values} FROM cutover_item i ORDER BY i.cutover_n
+
+-- name: document
+-- The document of a parent that is locked.
+SELECT {column}::text FROM {parent} WHERE {parent_key} = %(key)s::{type}
+
+-- name: set_lists
+-- Put lists into a document that has a place for them, and leave the rest of it as it is.
+WITH {mark}
+UPDATE {parent} SET {column} = {stored} FROM cutover_mark m
+WHERE {parent_key} = %(key)s::{type} AND m.mark IS NOT NULL

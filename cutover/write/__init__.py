@@ -1,5 +1,7 @@
 """Writing: append, replace, clear, and a logging handler. Each does what the phase asks, in one statement or transaction."""
 
 from cutover.write.append import Outcome, append, extend
+from cutover.write.handler import LogHandler
+from cutover.write.rewrite import clear, replace
 
-__all__ = ["Outcome", "append", "extend"]
+__all__ = ["LogHandler", "Outcome", "append", "clear", "extend", "replace"]

@@ -125,7 +125,9 @@ def once(binding: Binding, key: Any, group: list[Item], held: Lease, legs: Legs)
         number, place = divmod(bad, len(binding.streams))
         raise items.refusal(binding, binding.streams[place], group[number].elements[place].reason)
     if misfit is not None:
-        raise unfit(binding, key, None if misfit == UNREADABLE else binding.streams[misfit], group[0].keys)
+        if misfit == UNREADABLE:
+            raise unfit(binding, key, None)
+        raise unfit(binding, key, binding.streams[misfit], group[0].keys[misfit])
     if hidden:
         raise nowhere(binding, held)
     return Outcome(written, len(group) - written)
@@ -163,15 +165,14 @@ def moved(binding: Binding) -> PhaseMoved:
     )
 
 
-def unfit(
-    binding: Binding, key: Any, stream: BoundStream | None, keys: tuple[str | None, ...] | None = None
-) -> NotEncodable:
+def unfit(binding: Binding, key: Any, stream: BoundStream | None, dynamic: str | None = None) -> NotEncodable:
     whose = f"{binding.parent.model._meta.label} {key!r}"
     if stream is None:
         fact = f"{binding.column} of {whose} is no JSON; nothing was written."
     else:
-        steps = [step if isinstance(step, str) else str((keys or {})[stream.number]) for step in stream.steps]  # type: ignore[index]
-        fact = f"{'.'.join((binding.column, *steps))} of {whose} has no place for a list; nothing was written."
+        steps = [step if isinstance(step, str) else str(dynamic) for step in stream.steps]
+        where = ".".join((binding.column, *steps))
+        fact = f"{where} of {whose} has no place for a list; nothing was written."
     return NotEncodable(fact, hint="Repair the document, so that objects lead to a list.")
 
 

@@ -40,6 +40,12 @@ class Column:
         """Whether a row that does not give it is completed by the database (Django 5's `db_default`)."""
         return getattr(self.field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED
 
+    @cached_property
+    def needed(self) -> bool:
+        """Whether a row that does not give it would say something that nobody has said."""
+        stamped = getattr(self.field, "auto_now", False) or getattr(self.field, "auto_now_add", False)
+        return not (self.kind.nullable or stamped or self.drawn_by_database or self.field.has_default())
+
     def default(self) -> Any:
         """The value of a row that does not give one, or LEFT_OUT. `auto_now_add` is now."""
         if getattr(self.field, "auto_now", False) or getattr(self.field, "auto_now_add", False):

@@ -1,0 +1,66 @@
+"""What an application calls: `job_logs = use("job_logs")`, then `job_logs.append(job, level="INFO", message="...")`.
+
+It only names things: it finds the binding when it is first needed, so that it can stand at the top of any module, and passes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+from cutover import read, write
+from cutover.mapping import Binding, bind
+from cutover.write import Outcome
+from cutover.write.rewrite import whole
+
+
+def use(name: str) -> Facade:
+    """The cutover of that name; whether there is one is asked at the first use."""
+    return Facade(name)
+
+
+@dataclass(frozen=True)
+class Facade:
+    """One cutover for the application. A parent is an instance or its key."""
+
+    name: str
+
+    @property
+    def binding(self) -> Binding:
+        return bind(self.name)
+
+    def append(self, parent: Any, **fields: Any) -> Outcome:
+        """Write one row, given by field name. Raises as `cutover.write.extend`."""
+        return write.append(self.binding, parent, fields)
+
+    def extend(self, parent: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
+        """Write rows, oldest first, all or none of them. Raises as `cutover.write.extend`."""
+        return write.extend(self.binding, parent, rows)
+
+    def replace(self, parent: Any, **streams: Sequence[Any] | Mapping[str, Sequence[Any]]) -> None:
+        """Make lists hold these elements: `replace(job, stderr=[...])`; under a Key by key, `tags={"color": [...]}`.
+
+        Lists that are not named stay. Raises as `cutover.write.replace`.
+        """
+        with whole(self.binding.alias):
+            for stream, elements in streams.items():
+                by_key = elements if isinstance(elements, Mapping) else {None: elements}
+                for key, each in by_key.items():
+                    write.replace(self.binding, parent, stream, each, key)
+
+    def clear(self, parent: Any, *streams: str) -> None:
+        """Empty lists, or all of them where none is named. Raises as `cutover.write.replace`."""
+        with whole(self.binding.alias):
+            for stream in streams or (None,):
+                write.clear(self.binding, parent, stream)
+
+    def prefetch(self, parents: Iterable[models.Model]) -> None:
+        """Load what the attribute of these instances shows, in a constant number of queries."""
+        read.prefetch(self.binding, list(parents))
+
+    def read(self, parent: Any) -> Any:
+        """The document of a parent as the phase has it."""
+        return read.read(self.binding, parent.pk if isinstance(parent, models.Model) else parent)
