@@ -4,9 +4,26 @@ One small function per finding; each has an id, a fact and a hint. Those that as
 where their database is not named.
 """
 
+from django.core.checks import Tags, register
+
 from cutover.checks.database import check_database
 from cutover.checks.declaration import check_declarations
 from cutover.checks.flags import check_environments, check_flags
 from cutover.checks.migrations import check_migrations
 
-__all__ = ["check_database", "check_declarations", "check_environments", "check_flags", "check_migrations"]
+__all__ = [
+    "check_database",
+    "check_declarations",
+    "check_environments",
+    "check_flags",
+    "check_migrations",
+    "register_all",
+]
+
+
+def register_all() -> None:
+    """Make them Django's: `manage.py check`, and with `--database default` also what the database says."""
+    register(check_flags)
+    register(check_declarations, Tags.models)
+    register(check_migrations)
+    register(check_database, Tags.database)

@@ -17,7 +17,7 @@ from cutover.phase import Phase
 def check_migrations(**_: Any) -> list[CheckMessage]:
     """E020: the child table has no migration and ADD_TABLE is on. E021: the drop is on disk before BACKFILL_AND_DROP is on."""
     found: list[CheckMessage] = []
-    loader = MigrationLoader(None, ignore_no_initial=True) if spec.names() else None
+    loader = MigrationLoader(None, ignore_no_migrations=True) if spec.names() else None
     for name in spec.names():
         try:
             binding, reached = bind(name), flags.furthest(conf.flags(name))

@@ -1,6 +1,6 @@
 """What is shown: rich on a terminal, plain when piped, JSON when asked. Data goes to stdout, talk to stderr."""
 
-from cutover.render.console import document, error, say, table
+from cutover.render.console import document, error, line, say, table
 from cutover.render.findings import findings
 from cutover.render.movement import movement
 from cutover.render.progress import Step, last, progress
@@ -14,6 +14,7 @@ __all__ = [
     "error",
     "findings",
     "last",
+    "line",
     "movement",
     "progress",
     "say",

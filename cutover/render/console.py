@@ -36,6 +36,11 @@ def say(text: str, style: str = "") -> None:
     talk().print(Text(text, style=style))
 
 
+def line(text: str) -> None:
+    """One line of data."""
+    click.echo(text)
+
+
 def error(told: CutoverError) -> None:
     """The fact, then the hint."""
     talk().print(Text.assemble(("Error: ", "bold red"), str(told)))

@@ -1,0 +1,25 @@
+"""`cutover scaffold`: write the next migration from the template of its phase."""
+
+from pathlib import Path
+
+import click
+
+from cutover import render
+from cutover.cli.arguments import json_option, name_argument, phase_argument
+from cutover.phase import Phase
+from cutover.schema import scaffold as writing
+
+
+@click.command()
+@name_argument
+@phase_argument
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Write there instead.")
+@json_option
+def scaffold(name: str, phase: Phase, directory: Path | None, as_json: bool) -> None:
+    """Write the migration of PHASE into the app's migrations. BACKFILL_AND_DROP has two, in two releases."""
+    path = writing.scaffold(name, phase, directory=directory)
+    if as_json:
+        render.document({"name": name, "phase": phase.name, "path": str(path)})
+    else:
+        render.line(str(path))
+    render.say("Read it, then run `manage.py migrate`.")
