@@ -9,11 +9,26 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+
+LONG_BITS = 14_000  # some 4,200 digits
 
 
 def token(element: object) -> str:
     """An element as text that is equal for equal JSON values."""
-    return json.dumps(element, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=apart)
+    try:
+        return json.dumps(element, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=apart)
+    except ValueError:  # Python writes no integer of more than 4,300 digits (CVE-2020-10735)
+        return token(spelled(element))
+
+
+def spelled(value: object) -> object:
+    """A value whose long integers are apart as well."""
+    if isinstance(value, dict):
+        return {key: spelled(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [spelled(inner) for inner in value]
+    return apart(Decimal(value)) if isinstance(value, int) and value.bit_length() > LONG_BITS else value
 
 
 def apart(number: object) -> list[str]:
