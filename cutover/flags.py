@@ -48,14 +48,17 @@ def problem(flags: Flags) -> Problem | None:
     )
 
 
-def effective(ledger: Phase, flags: Flags) -> Phase:
+def effective(ledger: Phase, flags: Flags, came_from: Phase = Phase.NOT_STARTED) -> Phase:
     """The phase at which a process runs: the ledger's, or one before it where a flag is off.
 
-    Never more than one before, and never below DUAL_WRITE once the ledger is there: rows would be lost.
+    Never more than one before, and never below DUAL_WRITE once the ledger is there: rows would be lost. Nor below PROPERTY_SHIM
+    when the ledger came back to it from STOP_JSON_WRITES: JSON lacks what was written there until it has been rehydrated.
     """
     if furthest(flags) >= ledger:
         return ledger
     if ledger is Phase.DUAL_WRITE:
+        return ledger
+    if ledger is Phase.PROPERTY_SHIM and came_from is Phase.STOP_JSON_WRITES:
         return ledger
     return Phase(ledger - 1)
 

@@ -53,7 +53,7 @@ def renew(binding: Binding) -> Lease:
     started = time.monotonic()
     entry = ledger.read(binding.alias, binding.name)
     flags = conf.flags(binding.name)
-    phase = entry.phase if entry.dropped_at else effective(entry.phase, flags)
+    phase = entry.phase if entry.dropped_at else effective(entry.phase, flags, entry.came_from)
     fenced = ledger.installed(binding.alias)
     held = Lease(entry, flags, phase, fenced, started + conf.lease().total_seconds())
     _held[binding.alias, binding.name] = held

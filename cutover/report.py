@@ -80,7 +80,7 @@ def gather(binding: Binding, *, gates: bool = True) -> Report:
     return Report(
         entry=entry,
         flags=own,
-        effective=entry.phase if entry.dropped_at else flags.effective(entry.phase, own),
+        effective=entry.phase if entry.dropped_at else flags.effective(entry.phase, own, entry.came_from),
         processes=fleet.live(alias, name) if there else [],
         ahead=ahead(binding, entry) if gates and there else [],
         dirty=marks.count_dirty(alias, name) if there else 0,

@@ -56,3 +56,9 @@ def test_a_flag_that_is_off_holds_a_process_one_phase_back(ledger: Phase, reache
     assert at >= Phase.DUAL_WRITE or ledger < Phase.DUAL_WRITE
     if reached < ledger and ledger is not Phase.DUAL_WRITE:
         assert at == ledger - 1
+
+
+def test_a_process_is_not_held_back_from_the_shim_while_json_may_lack_rows_of_phase_4() -> None:
+    behind = {phase: phase <= Phase.DUAL_WRITE for phase in FLAGGED}
+    assert flags.effective(Phase.PROPERTY_SHIM, behind, Phase.STOP_JSON_WRITES) is Phase.PROPERTY_SHIM
+    assert flags.effective(Phase.PROPERTY_SHIM, behind, Phase.DUAL_WRITE) is Phase.DUAL_WRITE
