@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[1]
 README, RUNBOOK, CHANGELOG = ROOT / "README.md", ROOT / "runbook.md", ROOT / "CHANGELOG.md"
 
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:manage\.py )?cutover [a-z][^`]*)`")
-COMMAND = re.compile(r"^\s*(?:\S+=\S+ )*(?:python )?(?:manage\.py )?cutover (?=[a-z])(.*)$")
+PROGRAM = r"(?:(?:python )?(?:manage\.py )?cutover (?=[a-z])|scripts/(?=demo))"
+INLINE = re.compile(rf"`{PROGRAM}([^`]*)`")
+COMMAND = re.compile(rf"^\s*(?:\S+=\S+ )*{PROGRAM}(.*)$")
 FILE = re.compile(r"[\w/-]+\.(?:env|log|txt|json)")
 STANDS_FOR = {"NAME": "job_logs", "PHASE": "DUAL_WRITE", "PID": "4711"}
 
@@ -33,7 +34,10 @@ def block(file: Path, holding: str, language: str = "python") -> str:
 
 
 def commands(files: Iterable[Path]) -> list[tuple[str, str]]:
-    """Every command line of the toolkit in the shell blocks, and in backquotes in the text around them."""
+    """Every command line of the toolkit in the shell blocks, and in backquotes in the text around them.
+
+    In the text a command's bare name is not a line but a mention; it is left out.
+    """
     files = list(files)
     found = []
     for where, code in blocks(files, "sh"):
@@ -42,7 +46,7 @@ def commands(files: Iterable[Path]) -> list[tuple[str, str]]:
     for file in files:
         text = file.read_text(encoding="utf8")
         prose = FENCED.sub(lambda match: "\n" * match[0].count("\n"), text)
-        found += [(place(file, prose, match.start()), bare(match[1])) for match in INLINE.finditer(prose)]
+        found += [(place(file, prose, match.start()), match[1]) for match in INLINE.finditer(prose) if " " in match[1]]
     return found
 
 
@@ -53,15 +57,10 @@ def hinted_commands() -> list[tuple[str, str]]:
         text = file.read_text(encoding="utf8")
         text = re.sub(r'"\s*\n\s*f?"', "", text)  # strings that go on in the next line
         for match in INLINE.finditer(text):
-            line = re.sub(r"\{[^{}]*(?:phase|Phase)[^{}]*\}", "DUAL_WRITE", bare(match[1]))
-            if "..." not in line:
+            line = re.sub(r"\{[^{}]*(?:phase|Phase)[^{}]*\}", "DUAL_WRITE", match[1])
+            if " " in line and "..." not in line:
                 found.append((place(file, text, match.start()), re.sub(r"\{[^{}]*\}", "job_logs", line)))
     return found
-
-
-def bare(line: str) -> str:
-    """Without the name of the program."""
-    return line.removeprefix("manage.py ").removeprefix("cutover ")
 
 
 def words(line: str) -> list[str]:
@@ -109,7 +108,7 @@ def links(files: Iterable[Path]) -> list[tuple[str, str]]:
 def anchors(file: Path) -> set[str]:
     """The anchors of the headings of a document, as GitHub makes them."""
     text = FENCED.sub("", file.read_text(encoding="utf8"))
-    return set(slugs(re.findall(r"^#+ (.+)$", text, re.MULTILINE)))
+    return {*slugs(re.findall(r"^#+ (.+)$", text, re.MULTILINE)), *re.findall(r'<a id="([^"]+)">', text)}
 
 
 def slugs(titles: Iterable[str]) -> Iterator[str]:
