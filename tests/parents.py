@@ -9,7 +9,9 @@ from typing import Any
 import psycopg
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from psycopg import sql
 
+from cutover import marks
 from project.jobs.models import Job, JobLog
 
 NOON = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -38,8 +40,12 @@ def stored(parent: Any) -> Any:
 
 
 def rewrite(other: psycopg.Connection[Any], job: Job, document: Any) -> None:
-    """Somebody else, on a connection of their own, writes the column."""
-    other.execute("UPDATE jobs_job SET logs = %s::text::jsonb WHERE id = %s", [json.dumps(document), job.pk])
+    """Another process, on a connection of its own, writes the column as the toolkit does."""
+    statement = sql.SQL(
+        "WITH mark AS MATERIALIZED (SELECT {own} AS m) UPDATE jobs_job SET logs = %(document)s::text::jsonb"
+        " FROM mark WHERE id = %(key)s AND mark.m IS NOT NULL"
+    ).format(own=marks.OWN)
+    other.execute(statement, {"document": json.dumps(document), "key": job.pk})
 
 
 @contextmanager

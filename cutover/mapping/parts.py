@@ -28,13 +28,14 @@ class Parts:
 
 @dataclass(frozen=True)
 class Change:
-    """Where two documents differ."""
+    """Where two documents differ; `whole` if it is not known what was there before."""
 
     lists: frozenset[Place]
     residue: frozenset[str | None]
+    whole: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.lists or self.residue)
+        return bool(self.lists or self.residue or self.whole)
 
 
 def claimed(binding: Binding, document: Any) -> dict[Place, list[Any]]:
@@ -79,7 +80,7 @@ def apart(binding: Binding, document: Any, dump: Callable[[Any], str]) -> Parts:
 def difference(before: Parts | None, after: Parts) -> Change:
     """What changed; everything, where it is not known what was before."""
     if before is None:
-        return Change(frozenset(after.lists), frozenset(after.residue))
+        return Change(frozenset(after.lists), frozenset(after.residue), whole=True)
     return Change(frozenset(differing(before.lists, after.lists)), frozenset(differing(before.residue, after.residue)))
 
 

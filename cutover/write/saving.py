@@ -1,0 +1,139 @@
+"""The guard on a model's own saves: from DUAL_WRITE on, none of them writes the JSON lists behind the toolkit's back.
+
+A save leaves the column as the database has it. Where the document was changed in memory, it says so and saves nothing, or, with
+`on_mutation = "capture"`, saves the difference (`captured`). Below DUAL_WRITE a save is Django's own.
+Not guarded, because no instance is asked: `QuerySet.update`, `bulk_update`, conflicts of `bulk_create`, fixtures. They write the
+column as they always did, and the watch trigger records them.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+from django.db import models, router, transaction
+from django.db.models.signals import pre_save as about_to_save
+
+from cutover import lease
+from cutover.errors import MutatedDocument
+from cutover.mapping import Binding, bind, held, parts, value
+from cutover.mapping.held import Origin
+from cutover.phase import Phase
+from cutover.write import captured, stored
+
+GUARDED = "_cutover_guarded"
+
+
+def install(binding: Binding) -> None:
+    """Guard the field and the model, once; nothing where the field has left the model."""
+    if binding.field is not None and not hasattr(binding.field.pre_save, GUARDED):
+        guard_field(binding.name, binding.field)
+        guard_model(binding.name, binding.parent.model)
+        refuse_fixtures(binding.name, binding.parent.model)
+
+
+def guard_field(name: str, field: Any) -> None:
+    original = field.pre_save
+
+    @wraps(original)
+    def pre_save(instance: models.Model, add: bool) -> Any:
+        return stored.column_value(bind(name), original, instance, add)
+
+    setattr(pre_save, GUARDED, True)
+    field.pre_save = pre_save
+
+
+def guard_model(name: str, model: type[models.Model]) -> None:
+    original = model.save_base
+
+    @wraps(original)
+    def save_base(self: models.Model, raw: bool = False, force_insert: Any = False, **kwargs: Any) -> None:
+        if raw or not concerned(bind(name), kwargs.get("update_fields")):
+            return original(self, raw=raw, force_insert=force_insert, **kwargs)
+        with guarded(bind(name), self, bool(force_insert), kwargs.get("using")):
+            return original(self, raw=raw, force_insert=force_insert, **kwargs)
+
+    model.save_base = save_base  # type: ignore[assignment]
+
+
+def concerned(binding: Binding, update_fields: Any) -> bool:
+    field = binding.field
+    return field is not None and (
+        update_fields is None or field.name in update_fields or field.attname in update_fields
+    )
+
+
+@contextmanager
+def guarded(binding: Binding, instance: models.Model, force_insert: bool, using: str | None) -> Iterator[None]:
+    """One save: what it may not do is said before anything was written, and what it has to do besides is done with it."""
+    alias = using or router.db_for_write(type(instance), instance=instance)
+    save = stored.Save(binding.name, instance, elsewhere=alias != binding.alias)
+    with ExitStack() as stack:
+        phase = lease.current(binding).phase
+        if not save.elsewhere and phase >= Phase.DUAL_WRITE:
+            foresee(binding, save, force_insert)
+            if save.change or save.expects_insert or (instance._state.adding and not phase.writes_json):
+                stack.enter_context(transaction.atomic(using=alias, savepoint=False))
+        token = stored.running.set((*stored.running.get(), save))
+        try:
+            yield
+        finally:
+            stored.running.reset(token)
+        finish(binding, save)
+
+
+def foresee(binding: Binding, save: stored.Save, force_insert: bool) -> None:
+    """What this save will be, as far as can be told before it: an INSERT, or an UPDATE with a change of the document."""
+    instance = save.instance
+    if instance._state.adding:
+        if force_insert or instance.pk is None or instance._meta.pk.has_default():
+            return
+        rows = binding.parent.model._base_manager.using(binding.alias)
+        save.expects_insert = not rows.filter(pk=instance.pk).exists()
+    if not save.expects_insert:
+        known = None if instance._state.adding else held.get(binding, instance)
+        save.change, save.base = stored.change_of(binding, instance), None if known is None else known.base
+
+
+def finish(binding: Binding, save: stored.Save) -> None:
+    """What belongs to a save and is not Django's: elements of a new parent, the difference, and what is now remembered."""
+    instance = save.instance
+    if save.expects_insert and not save.inserted:
+        raise stored.mutated(binding, instance, "somebody else has created it meanwhile")
+    if save.elements is not None:
+        captured.move_to_rows(binding, instance.pk, save.elements)
+    if save.change and not save.inserted:
+        with transaction.atomic(using=binding.alias, savepoint=False):
+            captured.apply(binding, instance, save.change, save.base)
+    if (save.written or save.change) and not save.elsewhere:
+        remember_at_commit(binding, instance, Origin.COLUMN if save.written else Origin.SERVED)
+
+
+def remember_at_commit(binding: Binding, instance: models.Model, origin: Origin) -> None:
+    """What was saved is what to compare with; but not before it is certain, for a save after a rollback must see it changed."""
+    before = held.get(binding, instance)
+    saved = held.snapshot(binding, origin, instance.__dict__.get(held.attname(binding)))
+
+    def remember() -> None:
+        if held.get(binding, instance) is before:
+            instance.__dict__[held.slot(binding)] = saved
+
+    transaction.on_commit(remember, using=binding.alias)
+
+
+def refuse_fixtures(name: str, model: type[models.Model]) -> None:
+    """A fixture writes the column as it is; once nobody reads the lists there, that would lose them."""
+
+    def refuse(sender: Any, instance: models.Model, raw: bool, **_: Any) -> None:  # noqa: ARG001
+        binding = bind(name)
+        if not raw or not lease.current(binding).rows_alone or binding.field is None:
+            return
+        document = value.to_document(binding, instance.__dict__.get(binding.field.attname))
+        if any(parts.claimed(binding, document).values()):
+            raise MutatedDocument(
+                f"The fixture of {type(instance).__name__} {instance.pk} has elements in {binding.field_name}, "
+                "where nobody reads them any more.",
+                hint=f"Take them out of the fixture, and give it rows of {binding.child.model.__name__}.",
+            )
+
+    about_to_save.connect(refuse, sender=model, weak=False, dispatch_uid=f"cutover {name}")
