@@ -39,12 +39,27 @@ def missing(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> list[
 def refused(stream: BoundStream, found: Iterable[Found], lacking: Sequence[str] = ()) -> Iterator[Refused]:
     """What the database could not turn into rows, with the reason that Python finds for it."""
     for what, parent, key, text, occurrence in found:
-        value = element.loads(text)
-        if what == "misplaced":
-            yield from whole(stream, parent, value)
-        else:
-            reason = no_row(lacking) if what == "missing" else why(stream, what, key, value)
-            yield Missing(parent, key, value, occurrence).refused(stream.name, reason)
+        try:
+            yield from one(stream, what, parent, key, element.loads(text), occurrence, lacking)
+        except RecursionError:
+            reason = "It is nested too deeply to be read."
+            yield Refused(stream.name, parent, key, text, occurrence or 1, reason)
+
+
+def one(
+    stream: BoundStream,
+    what: str,
+    parent: str,
+    key: str | None,
+    value: object,
+    occurrence: int,
+    lacking: Sequence[str],
+) -> Iterator[Refused]:
+    if what == "misplaced":
+        yield from whole(stream, parent, value)
+    else:
+        reason = no_row(lacking) if what == "missing" else why(stream, what, key, value)
+        yield Missing(parent, key, value, occurrence).refused(stream.name, reason)
 
 
 def whole(stream: BoundStream, parent: str, document: object) -> Iterator[Refused]:

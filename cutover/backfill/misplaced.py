@@ -62,7 +62,7 @@ def walk(
     if not steps or not isinstance(value, dict):
         wanted = "an object" if steps else "a list"
         reason = f"A list of {stream.name} needs {wanted} here, and there is {noun(value)}."
-        yield Misplaced(DOCUMENT if whole else stream.name, key, value, reason)
+        yield Misplaced(DOCUMENT if whole and steps else stream.name, key, value, reason)
     elif isinstance(steps[0], Key):
         for each, inner in value.items():
             yield from walk(stream, inner, steps[1:], each)
