@@ -80,7 +80,7 @@ def apart(binding: Binding, document: Any, dump: Callable[[Any], str]) -> Parts:
 def difference(before: Parts | None, after: Parts) -> Change:
     """What changed; everything, where it is not known what was before."""
     if before is None:
-        return Change(frozenset(after.lists), frozenset(after.residue), whole=True)
+        return Change(frozenset(after.lists), frozenset({WHOLE}), whole=True)
     return Change(frozenset(differing(before.lists, after.lists)), frozenset(differing(before.residue, after.residue)))
 
 
