@@ -162,7 +162,7 @@ ORDER BY key LIMIT %(limit)s::bigint
 SELECT count(*) FROM (
     SELECT FROM {child} WHERE {alone} AND ({shown}) AND EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
     LIMIT %(limit)s::bigint
-) some
+) counted
 
 -- name: begin
 -- Begin a verification; the id and the time of the database.

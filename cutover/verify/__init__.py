@@ -1,10 +1,10 @@
 """Verification: both sides compared in one snapshot, differences named down to the element, and mended where possible."""
 
+from cutover.verify.course import run
 from cutover.verify.rebuild import rebuilt
-from cutover.verify.rehydrate import Rehydrated, rehydrate, rehydrated
-from cutover.verify.repair import Action, repair
+from cutover.verify.rehydration import Rehydrated, rehydrate, rehydrated
+from cutover.verify.repairs import Action, repair
 from cutover.verify.result import Example, Progress, Result
-from cutover.verify.run import run
 from cutover.verify.store import latest
 
 __all__ = [

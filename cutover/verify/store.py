@@ -10,7 +10,6 @@ from cutover.errors import Busy
 from cutover.sql import query
 from cutover.verify.result import Example, Result
 
-
 COLUMNS = (
     "id",
     "epoch",

@@ -16,8 +16,8 @@ from cutover.mapping import Binding
 from cutover.pairing import token
 from cutover.phase import Phase
 from cutover.sql import query
-from cutover.verify import compare, detail, mend, rebuild, result, run
-from cutover.verify.repair import tried
+from cutover.verify import compare, course, detail, mend, rebuild, result
+from cutover.verify.repairs import tried
 
 CHUNK = 100  # parents; each is a transaction of its own
 MOST_COUNTED = 10_000
@@ -76,8 +76,8 @@ def alone(binding: Binding) -> sql.Composable:
 def lost(binding: Binding) -> int:
     """Rows without an element in a table without positions: both sides have to be compared."""
     count, after = 0, None
-    while (parents := run.chunk(binding, after, CHUNK)) and count < MOST_COUNTED:
-        keys = [parent.key for parent in parents if not run.agrees(binding, parent)]
+    while (parents := course.chunk(binding, after, CHUNK)) and count < MOST_COUNTED:
+        keys = [parent.key for parent in parents if not course.agrees(binding, parent)]
         for look in detail.look(binding, keys):
             count += sum(each.kind == result.MISSING_IN_JSON for each in detail.findings(binding, look))
         after = parents[-1].key

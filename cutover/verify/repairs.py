@@ -20,7 +20,7 @@ from cutover.mapping import Binding
 from cutover.pairing import token
 from cutover.phase import Phase
 from cutover.sql import query
-from cutover.verify import compare, detail, mend, mending, result, run, suspects
+from cutover.verify import compare, course, detail, mend, mending, result, suspects
 from cutover.verify.compare import Parent
 from cutover.verify.findings import Finding
 
@@ -50,7 +50,7 @@ def repair(binding: Binding, *, apply: bool) -> Iterator[Action]:
         Refused: the column has been dropped, or the phase has not settled.
         Busy: the ledger moved meanwhile, or a lock was not obtained.
     """
-    entry = run.comparable(binding)
+    entry = course.comparable(binding)
     if not entry.settled:
         raise Refused(
             f"{entry.phase.name} has not settled; writes from before the move may still land.",
@@ -59,7 +59,7 @@ def repair(binding: Binding, *, apply: bool) -> Iterator[Action]:
     pace, after, last = Pace(), None, False
     while not last:
         size = pace.size
-        parents = run.chunk(binding, after, size)
+        parents = course.chunk(binding, after, size)
         last = len(parents) < size
         for parent in parents:
             yield from mended(binding, entry, parent, apply)
@@ -74,7 +74,7 @@ def mended(binding: Binding, entry: Entry, parent: Parent, apply: bool) -> Itera
         if binding.position is not None and any(each.rows for each in parent.streams):
             yield stale(binding, entry, parent.key, apply)
         return
-    if run.agrees(binding, parent) or run.untouched(parent):
+    if course.agrees(binding, parent) or course.untouched(parent):
         return
     found = suspects.confirmed(binding, parent.key)
     if not suspects.serious(found):
