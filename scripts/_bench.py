@@ -66,6 +66,7 @@ def appends(seconds: float, writers: int) -> dict[str, Any]:
 
 def append(way: str, phase: int, seconds: float, writers: int) -> dict[str, float]:
     from django.db import connection
+
     from project.jobs.models import Job
 
     at(phase)
@@ -87,6 +88,7 @@ def lock(job: int, seconds: float) -> None:
 
     django.setup()
     from django.db import transaction
+
     from project.jobs.models import Job
 
     end = time.monotonic() + seconds
@@ -120,6 +122,7 @@ def write(way: str, job: int, seconds: float, number: int) -> tuple[int, float]:
 def legacy(pk: int, message: str) -> None:
     """The handler as it was: read, change, save; it loses lines, and is as fast as that makes it."""
     from django.utils import timezone
+
     from project.jobs.models import Job
 
     job = Job.objects.get(pk=pk)
@@ -151,8 +154,8 @@ def history(jobs: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE jobs_job, jobs_joblog")
         cursor.execute(
-            """INSERT INTO jobs_job (name, progress, logs) SELECT 'history', 0, jsonb_build_object('stderr', '[]'::jsonb, 'stdout',
-            (SELECT jsonb_agg(to_char(timestamp '2026-01-01' + (500 - n) * interval '1 minute', '[YYYY-MM-DD HH24:MI:SS]')
+            """INSERT INTO jobs_job (name, progress, logs)
+            SELECT 'history', 0, jsonb_build_object('stderr', '[]'::jsonb, 'stdout', (SELECT jsonb_agg(to_char(timestamp '2026-01-01' + (500 - n) * interval '1 minute', '[YYYY-MM-DD HH24:MI:SS]')
             || ' INFO line ' || n || ' of job ' || j || repeat(' and more', 8)) FROM generate_series(1, 500) n))
             FROM generate_series(1, %s) j""",
             [jobs],
@@ -189,9 +192,9 @@ def measured(fill: Callable[[], None]) -> dict[str, float]:
 def by_hand() -> None:
     """What one would write: every job through the ORM, every line decoded in Python, rows in batches."""
     from django.db import transaction
-    from project.jobs.models import Job, JobLog
 
     from cutover.mapping import bind
+    from project.jobs.models import Job, JobLog
 
     codec = bind("job_logs").streams[0].codec
     for job in Job.objects.iterator(chunk_size=100):
