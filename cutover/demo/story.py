@@ -98,9 +98,11 @@ def backfill_and_drop(stage: Stage) -> Iterator[Event]:
 
 
 def remove_field(stage: Stage) -> Iterator[Event]:
-    """The release without the field, and then the drop, which asks the ledger before it does anything."""
+    """The release without the field, and in the next one the drop, which asks the ledger before it does anything."""
     yield from stage.roll(Deployment("field_removed", Phase.BACKFILL_AND_DROP))
-    yield from stage.migrate(Phase.BACKFILL_AND_DROP)
+    yield from stage.migrate(Phase.BACKFILL_AND_DROP)  # the field leaves the state
+    yield from stage.dwell(0.92)
+    yield from stage.migrate(Phase.BACKFILL_AND_DROP)  # the column leaves the table
     yield from stage.begin("column dropped", Phase.BACKFILL_AND_DROP)
     yield from stage.dwell(1.0)
 
