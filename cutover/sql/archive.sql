@@ -15,8 +15,8 @@ DROP TABLE IF EXISTS {archive}
 COMMENT ON TABLE {archive} IS {text}
 
 -- name: last
--- How far it is: its last key.
-SELECT key::text FROM {archive} ORDER BY key DESC LIMIT 1
+-- How far it is: its last key. (An output column `key` would be what ORDER BY sorts, as text.)
+SELECT key::text AS last FROM {archive} ORDER BY key DESC LIMIT 1
 
 -- name: fill
 -- The next parents in the order of their keys, each with its document as it is, SQL NULL included.
@@ -28,7 +28,7 @@ WITH taken AS (
     RETURNING key, document
 )
 SELECT count(*), COALESCE(sum(pg_column_size(document)), 0)::bigint,
-       (SELECT key::text FROM taken ORDER BY key DESC LIMIT 1) FROM taken
+       (SELECT key::text AS last FROM taken ORDER BY key DESC LIMIT 1) FROM taken
 
 -- name: documents
 -- The documents of some parents.
