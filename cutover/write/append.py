@@ -11,18 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import transaction
 
 from cutover import db, lease
-from cutover.errors import NotEncodable, ParentMissing, PhaseMoved
 from cutover.lease import Lease
-from cutover.mapping import Binding, BoundStream
-from cutover.write import items, statement
+from cutover.mapping import Binding
+from cutover.write import items, refusals, statement
 from cutover.write.items import Item
 from cutover.write.statement import Legs
 
-TRIES = 5
 UNREADABLE = -1
 
 
@@ -54,7 +51,7 @@ def extend(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]])
         PhaseMoved: the ledger moved under every one of five tries.
         django.db.Error: what the database said.
     """
-    key = parent_value(binding, parent_key)
+    key = refusals.parent_value(binding, parent_key)
     pending = [items.item(binding, row) for row in rows]
     keys = {each.keys for each in pending}
     with together(binding.alias, len(keys) > 1 or len({each.given for each in pending}) > 1):
@@ -83,8 +80,8 @@ def write(binding: Binding, key: Any, pending: list[Item]) -> Outcome:
         outcome = once(binding, key, group, held, legs)
         if outcome is None:
             tries += 1
-            if tries == TRIES:
-                raise moved(binding)
+            if tries == refusals.TRIES:
+                raise refusals.moved(binding)
             lease.renew(binding)
             continue
         total += outcome
@@ -120,64 +117,14 @@ def once(binding: Binding, key: Any, group: list[Item], held: Lease, legs: Legs)
     if not open_:
         return None
     if not there:
-        raise missing(binding, key)
+        raise refusals.missing(binding, key)
     if bad is not None:
         number, place = divmod(bad, len(binding.streams))
         raise items.refusal(binding, binding.streams[place], group[number].elements[place].reason)
     if misfit is not None:
         if misfit == UNREADABLE:
-            raise unfit(binding, key, None)
-        raise unfit(binding, key, binding.streams[misfit], group[0].keys[misfit])
+            raise refusals.unfit(binding, key, None)
+        raise refusals.unfit(binding, key, binding.streams[misfit], group[0].keys[misfit])
     if hidden:
-        raise nowhere(binding, held)
+        raise refusals.nowhere(binding, held)
     return Outcome(written, len(group) - written)
-
-
-def parent_value(binding: Binding, key: Any) -> Any:
-    """The parent's key as its column holds it.
-
-    Raises:
-        ParentMissing: no row can have it.
-    """
-    pk = binding.parent.model._meta.pk
-    found = key.pk if isinstance(key, models.Model) else key
-    try:
-        value = pk.get_prep_value(found)
-    except (ValueError, TypeError, ValidationError):
-        value = None
-    most = getattr(pk, "max_length", None)
-    if value is None or (isinstance(value, str) and ("\0" in value or (most is not None and len(value) > most))):
-        raise missing(binding, found)
-    return value
-
-
-def missing(binding: Binding, key: Any) -> ParentMissing:
-    return ParentMissing(
-        f"{binding.parent.model._meta.label} {key!r} is not there; nothing was written.",
-        hint="Write after the parent's transaction has been committed, or on the same connection.",
-    )
-
-
-def moved(binding: Binding) -> PhaseMoved:
-    return PhaseMoved(
-        f"The ledger of {binding.name} moved under {TRIES} tries; nothing was written.",
-        hint="Write again; look at `cutover status` if it lasts.",
-    )
-
-
-def unfit(binding: Binding, key: Any, stream: BoundStream | None, dynamic: str | None = None) -> NotEncodable:
-    whose = f"{binding.parent.model._meta.label} {key!r}"
-    if stream is None:
-        fact = f"{binding.column} of {whose} is no JSON; nothing was written."
-    else:
-        steps = [step if isinstance(step, str) else str(dynamic) for step in stream.steps]
-        where = ".".join((binding.column, *steps))
-        fact = f"{where} of {whose} has no place for a list; nothing was written."
-    return NotEncodable(fact, hint="Repair the document, so that objects lead to a list.")
-
-
-def nowhere(binding: Binding, held: Lease) -> NotEncodable:
-    return NotEncodable(
-        f"No stream of {binding.name} shows the row, and at {held.phase.name} there is no table for it; nothing was written.",
-        hint="Declare a stream that shows such rows, or write them from DUAL_WRITE on.",
-    )

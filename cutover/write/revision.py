@@ -16,7 +16,7 @@ from cutover.mapping import Binding, BoundStream, path
 from cutover.pairing import token
 from cutover.phase import Phase
 from cutover.snapshot import ListSides, Row, Sides
-from cutover.write import append, changes, given, items, others
+from cutover.write import changes, given, items, others, refusals
 from cutover.write.items import Item
 from cutover.write.plan import Plan, plan
 
@@ -52,7 +52,7 @@ class Revision:
     @cached_property
     def document(self) -> Any:
         if not self.before.readable:
-            raise append.unfit(self.binding, self.key, None)
+            raise refusals.unfit(self.binding, self.key, None)
         return self.before.document()
 
     def keys(self, stream: BoundStream) -> list[str | None]:
@@ -63,7 +63,7 @@ class Revision:
     def make(self, stream: BoundStream, key: str | None, wanted: list[Any]) -> None:
         """Make the list hold what is wanted, given in the order of the list."""
         if self.reads_json and not path.has_place(stream, self.document, key):
-            raise append.unfit(self.binding, self.key, stream, key)
+            raise refusals.unfit(self.binding, self.key, stream, key)
         none = snapshot.list_sides(stream, key, [], [])
         mine = snapshot.lists(stream, self.before, self.document).get(key, none)
         newest_first = wanted if stream.newest_first else wanted[::-1]

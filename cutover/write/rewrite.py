@@ -16,7 +16,7 @@ from cutover import db, lease
 from cutover.errors import DeclarationError
 from cutover.lease import Lease
 from cutover.mapping import Binding, BoundStream
-from cutover.write import append, changes, given
+from cutover.write import changes, given, refusals
 from cutover.write.revision import Revision
 
 Target = tuple[BoundStream, str | None, list[Any]]
@@ -50,7 +50,7 @@ def emptied(streams: Sequence[BoundStream], revision: Revision) -> list[Target]:
 
 
 def rewrite(binding: Binding, parent_key: Any, targets: Callable[[Revision], list[Target]]) -> None:
-    key = append.parent_value(binding, parent_key)
+    key = refusals.parent_value(binding, parent_key)
     with whole(binding.alias):
         held = claimed(binding, key)
         for stream, place, wanted in targets(Revision(binding, key, held)):
@@ -67,16 +67,16 @@ def whole(alias: str) -> Iterator[None]:
 
 def claimed(binding: Binding, key: Any) -> Lease:
     """Lock the parent under a belief that the ledger confirms."""
-    for _ in range(append.TRIES):
+    for _ in range(refusals.TRIES):
         held = lease.current(binding)
         check_declared(binding, held)
         confirmed, there = changes.claim(binding, key, held)
         if confirmed and not there:
-            raise append.missing(binding, key)
+            raise refusals.missing(binding, key)
         if confirmed:
             return held
         lease.renew(binding)
-    raise append.moved(binding)
+    raise refusals.moved(binding)
 
 
 def check_declared(binding: Binding, held: Lease) -> None:
