@@ -29,7 +29,7 @@ def line(message: str, level: str = "INFO", seconds: int = 0) -> dict[str, Any]:
     return {"level": level, "message": message, "created_at": NOON + timedelta(seconds=seconds)}
 
 
-def stored(table: str, column: str, key: object) -> Any:
+def stored(table: str, column: str, key: Any) -> Any:
     """The document as the column has it, past the model."""
     with connection.cursor() as cursor:
         pk = "code" if table == "shapes_account" else "id"
@@ -77,7 +77,10 @@ def test_row_keeps_what_the_line_has_no_room_for(database: Database, phase: int)
 def test_events_under_a_uuid_at_the_root(database: Database, phase: int) -> None:
     binding = at_phase("device_events", phase)
     device = Device.objects.create()
-    rows = [{"kind": "on", "count": 1, "at": NOON, "extra": {"note": "50%", "n": 1.5}}, {"kind": "off"}]
+    rows: list[dict[str, Any]] = [
+        {"kind": "on", "count": 1, "at": NOON, "extra": {"note": "50%", "n": 1.5}},
+        {"kind": "off"},
+    ]
     assert extend(binding, device.pk, rows) == Outcome(2, 0)
     elements = [
         {"kind": "on", "count": 1, "at": "2026-01-02T12:00:00Z", "note": "50%", "n": 1.5},
@@ -112,7 +115,7 @@ def test_history_at_a_nested_path_of_a_text_column(database: Database, phase: in
     assert Change.objects.count() == (0 if phase in LEGACY else 1)
 
 
-@pytest.mark.parametrize("phase", (*LEGACY, *DUAL))
+@pytest.mark.parametrize("phase", [*LEGACY, *DUAL])
 def test_distinct_list_skips_what_it_holds_and_the_row_is_not_written(database: Database, phase: int) -> None:
     binding = at_phase("job_logs", phase)
     job = Job.objects.create()
@@ -131,7 +134,7 @@ def test_row_is_written_when_only_one_of_its_lists_gains_it(database: Database) 
     assert messages() == ["broke"]
 
 
-@pytest.mark.parametrize("phase", (1, 2, 3))
+@pytest.mark.parametrize("phase", [1, 2, 3])
 def test_cap_keeps_the_newest(database: Database, phase: int) -> None:
     binding = at_phase("job_logs", phase)
     job = Job.objects.create(logs={"stdout": [f"old {n}" for n in range(1000)]})
@@ -142,7 +145,7 @@ def test_cap_keeps_the_newest(database: Database, phase: int) -> None:
     assert found[-1] == "old 997"
 
 
-@pytest.mark.parametrize("phase", (2, 3))
+@pytest.mark.parametrize("phase", [2, 3])
 def test_row_that_no_stream_shows_is_written_to_the_table_alone(database: Database, phase: int) -> None:
     binding = at_phase("job_logs", phase)
     job = Job.objects.create(logs=None)
@@ -179,7 +182,7 @@ def test_key_that_is_too_long_does_not_find_the_parent_whose_key_is_its_beginnin
         append(binding, "x" * 41, {"kind": "a", "value": "b"})
 
 
-@pytest.mark.parametrize("phase", (*LEGACY, *DUAL))
+@pytest.mark.parametrize("phase", [*LEGACY, *DUAL])
 @pytest.mark.parametrize("document", [{"stdout": "text"}, ["list"], {"stdout": {"a": 1}}, 5])
 def test_document_without_a_place_is_refused_and_left(database: Database, phase: int, document: Any) -> None:
     binding = at_phase("job_logs", phase)
@@ -191,7 +194,7 @@ def test_document_without_a_place_is_refused_and_left(database: Database, phase:
     assert messages() == []
 
 
-@pytest.mark.parametrize("phase", (1, 2))
+@pytest.mark.parametrize("phase", [1, 2])
 def test_text_that_is_no_json_is_refused_and_left(database: Database, phase: int, connect: Any) -> None:
     binding = at_phase("ticket_history", phase)
     ticket = Ticket.objects.create()
