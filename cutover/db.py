@@ -59,7 +59,7 @@ def scalar(alias: str, statement: Statement, params: Mapping[str, object] | None
 def run(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> int:
     """Run a statement; the number of rows it touched."""
     with connections[alias].cursor() as opened:
-        opened.execute(render(statement), params or {})
+        opened.execute(render(statement), dict[str, Any](params or {}))
         return int(opened.rowcount)
 
 

@@ -164,7 +164,7 @@ def statement(
 
 
 def documents_query(binding: Binding, selected: list[tuple[sql.Composable, str]]) -> sql.Composable:
-    nothing = [sql.SQL("NULL::{}").format(sql.SQL(sql_type)) for _, sql_type in selected]  # type: ignore[arg-type]
+    nothing = [sql.SQL("NULL::{}").format(sql.SQL(sql_type)) for _, sql_type in selected]
     return query(
         "snapshot",
         "documents",

@@ -155,8 +155,9 @@ def history(jobs: int) -> None:
         cursor.execute("TRUNCATE jobs_job, jobs_joblog")
         cursor.execute(
             """INSERT INTO jobs_job (name, progress, logs)
-            SELECT 'history', 0, jsonb_build_object('stderr', '[]'::jsonb, 'stdout', (SELECT jsonb_agg(to_char(timestamp '2026-01-01' + (500 - n) * interval '1 minute', '[YYYY-MM-DD HH24:MI:SS]')
-            || ' INFO line ' || n || ' of job ' || j || repeat(' and more', 8)) FROM generate_series(1, 500) n))
+            SELECT 'history', 0, jsonb_build_object('stderr', '[]'::jsonb, 'stdout', (SELECT jsonb_agg(
+                to_char(timestamp '2026-01-01' + (500 - n) * interval '1 minute', '[YYYY-MM-DD HH24:MI:SS]')
+                || ' INFO line ' || n || ' of job ' || j || repeat(' and more', 8)) FROM generate_series(1, 500) n))
             FROM generate_series(1, %s) j""",
             [jobs],
         )

@@ -10,7 +10,7 @@ from cutover.mapping import Binding, bind
 from cutover.phase import Phase
 
 
-class PhaseType(click.ParamType):
+class PhaseType(click.ParamType):  # type: ignore[type-arg] # generic only in the newest click
     """A phase by name or number."""
 
     name = "phase"

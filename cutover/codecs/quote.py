@@ -22,7 +22,7 @@ class _Doubled(sql.Composable):
         return bytes(piece.as_bytes(context)).replace(b"%", b"%%")
 
 
-def literal(value: str | int) -> sql.Composable:
+def literal(value: object) -> sql.Composable:
     """The value as an SQL literal that survives the parsing of placeholders."""
     return _Doubled(sql.Literal(value))
 

@@ -41,7 +41,7 @@ class Table:
 
     @property
     def type(self) -> sql.SQL:
-        return sql.SQL(self.pk_type)  # type: ignore[arg-type]
+        return sql.SQL(self.pk_type)
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ def compile_condition(where: object | None, model: type[models.Model], alias: st
 def filled(text: str, params: list[object]) -> list[sql.Composable]:
     """The pieces of a statement with its `%s` replaced by literals."""
     pieces = text.split("%s")
-    found: list[sql.Composable] = [sql.SQL(pieces[0])]  # type: ignore[arg-type]
+    found: list[sql.Composable] = [sql.SQL(pieces[0])]
     for value, piece in zip(params, pieces[1:], strict=True):
-        found += [literal(value), sql.SQL(piece)]  # type: ignore[arg-type, list-item]
+        found += [literal(value), sql.SQL(piece)]
     return found

@@ -23,7 +23,7 @@ def stored_document(binding: Binding, alias: str | None = None) -> sql.Composabl
 
 def to_storage(binding: Binding, document: sql.Composable) -> sql.Composable:
     """A jsonb expression in the type of the column."""
-    return document if binding.storage == "jsonb" else sql.SQL("({})::{}").format(document, sql.SQL(binding.storage))  # type: ignore[arg-type]
+    return document if binding.storage == "jsonb" else sql.SQL("({})::{}").format(document, sql.SQL(binding.storage))
 
 
 def at(document: sql.Composable, steps: tuple[str, ...]) -> sql.Composable:
@@ -79,7 +79,7 @@ def elements(stream: BoundStream, document: sql.Composable) -> sql.Composable:
         "(SELECT l.key AS key, e.value AS element, e.ordinality AS ordinal, ({age})::bigint AS age FROM {lists} l"
         " CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(l.list) WHEN 'array' THEN l.list"
         " ELSE '[]'::jsonb END) WITH ORDINALITY e(value, ordinality) WHERE jsonb_typeof(l.list) = 'array')"
-    ).format(age=sql.SQL(age), lists=lists(stream, document))  # type: ignore[arg-type]
+    ).format(age=sql.SQL(age), lists=lists(stream, document))
 
 
 def list_at(stream: BoundStream, document: sql.Composable, key: sql.Composable | None) -> sql.Composable:

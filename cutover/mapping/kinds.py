@@ -42,7 +42,7 @@ def kind(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> Kind
     sql_type = str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection))
     word = sql_type.split("(", 1)[0].split(maxsplit=1)[0].lower()
     return Kind(
-        column=field.column,
+        column=str(field.column),
         family=FAMILIES.get(word, "other"),  # type: ignore[arg-type]
         sql_type=sql_type,
         nullable=field.null,

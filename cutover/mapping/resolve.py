@@ -26,7 +26,7 @@ def bind(name: str) -> Binding:
     Raises:
         DeclarationError: no such cutover, or it does not fit its models.
     """
-    return resolve(find(name))
+    return resolve(find(name))  # type: ignore[arg-type] # a class is hashable
 
 
 def forget() -> None:
@@ -51,10 +51,10 @@ def resolve(cutover: type[Cutover]) -> Binding:
         child=table(child_model, alias),
         field=field,
         field_name=field_name,
-        column=cutover.column or (field.column if field is not None else field_name),
+        column=cutover.column or (str(field.column) if field is not None else field_name),
         storage=storage(cutover, field, alias),
         nullable=field is None or field.null,
-        fk=fk.column,
+        fk=str(fk.column),
         fk_field=fk.name,
         position=position,
         ordering=ordering,
@@ -104,7 +104,7 @@ def foreign_key(
     try:
         field = child._meta.get_field(cutover.parent)
     except FieldDoesNotExist:
-        field = None  # type: ignore[assignment]
+        field = None
     if not isinstance(field, models.ForeignKey) or field.remote_field.model._meta.concrete_model is not parent:
         raise DeclarationError(
             f"{cutover.name}: {cutover.target}.{cutover.parent} is no foreign key to {parent._meta.label}.",

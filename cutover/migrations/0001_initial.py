@@ -2,7 +2,6 @@
 
 from django.db import migrations, models
 
-
 # One sequence for every position, without a cache: a cached sequence hands numbers out in blocks, and rows that are written
 # one after the other would not be in order.
 POSITION = "CREATE SEQUENCE cutover_position_v1 AS bigint CACHE 1"

@@ -25,4 +25,4 @@ def load(module: str) -> dict[str, str]:
 
 def query(module: str, name: str, **parts: sql.Composable) -> sql.Composed:
     """A named query with its identifiers and compiled parts put in."""
-    return sql.SQL(load(module)[name]).format(**parts)  # type: ignore[arg-type]
+    return sql.SQL(load(module)[name]).format(**parts)
