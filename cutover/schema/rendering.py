@@ -72,8 +72,8 @@ def create(binding: Binding, loader: MigrationLoader) -> tuple[str, set[str], li
         state.name, list(state.fields.items()), options=state.options, bases=state.bases, managers=state.managers
     )
     text, imports = OperationWriter(operation, indentation=2).serialize()
-    related = [each.related_model._meta.app_label for each in meta.concrete_fields if each.is_relation]
-    return f"{text}\n", imports, [app for app in related if app != meta.app_label]
+    related: list[Any] = [each.related_model for each in meta.concrete_fields if each.is_relation]
+    return f"{text}\n", imports, [each._meta.app_label for each in related]
 
 
 def old_field(binding: Binding, loader: MigrationLoader) -> "models.Field[Any, Any]":
@@ -89,7 +89,8 @@ def old_field(binding: Binding, loader: MigrationLoader) -> "models.Field[Any, A
             continue
         model = loader.project_state(node).models.get((meta.app_label, str(meta.model_name)))
         if model is not None and binding.field_name in model.fields:
-            return model.fields[binding.field_name].clone()
+            found: models.Field[Any, Any] = model.fields[binding.field_name].clone()
+            return found
     raise DeclarationError(
         f"No migration of {meta.app_label} has the field {binding.field_name}.", hint="Check `source` of the cutover."
     )

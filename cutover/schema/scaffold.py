@@ -45,7 +45,7 @@ def scaffold(name: str, phase: Phase, *, directory: Path | None = None) -> Path:
         Refused: the migration is there already.
     """
     binding = bind(name)
-    loader = MigrationLoader(None, ignore_no_initial=True)
+    loader = MigrationLoader(None)
     plan = planned(binding, phase, loader)
     leaf = leaf_of(loader, plan.app)
     number = 1 if leaf is None else (MigrationAutodetector.parse_number(leaf) or 0) + 1

@@ -1,0 +1,3 @@
+from roles import role
+
+__all__ = ["role"]

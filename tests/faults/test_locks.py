@@ -1,0 +1,197 @@
+"""A schema change on a busy table: it waits briefly, tries again, lets the queue pass, and names who is in the way."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DatabaseError, connection, transaction
+from psycopg import sql
+
+from cutover import db
+from cutover.errors import Busy
+from cutover.mapping import bind
+from cutover.schema import locks, watch
+from databases import Database
+from waiting import backend_pid, blocked_by, wait_until
+
+Connect = Callable[..., psycopg.Connection[Any]]
+
+JOBS = sql.Identifier("jobs_job")
+SHORT = timedelta(milliseconds=20)
+
+
+def add_column(*, tries: int = 2, pause: Callable[[float], None] = lambda _: None) -> None:
+    statement = sql.SQL("ALTER TABLE jobs_job ADD COLUMN was_added int")
+    work = lambda: db.run("default", statement)  # noqa: E731
+    locks.short_lock("default", work, [JOBS], timeout=SHORT, tries=tries, pause=pause)
+
+
+def has_column() -> bool:
+    return bool(db.rows("default", "SELECT FROM pg_attribute WHERE attname = 'was_added'"))
+
+
+def test_blocker_is_named_when_no_try_obtained_the_lock(database: Database, connect: Connect) -> None:
+    reader = connect(autocommit=False, application_name="nightly report")
+    reader.execute("SELECT * FROM jobs_job")
+    with pytest.raises(Busy) as told:
+        add_column()
+    since = reader.execute(
+        "SELECT to_char(xact_start, 'HH24:MI:SS') FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+    )
+    row = since.fetchone()
+    assert row is not None
+    assert str(told.value) == (
+        "No lock on jobs_job in 2 tries of 0.02 s; it was held by "
+        f"pid {backend_pid(reader)}, nightly report as {reader.info.user}, idle in transaction, since {row[0]}."
+    )
+    assert told.value.hint == (
+        "Wait for them or end them (pg_terminate_backend), then run the same again; nothing was changed."
+    )
+    assert not has_column()
+
+
+def test_prepared_transaction_is_named(database: Database, connect: Connect) -> None:
+    other = connect(autocommit=False)
+    other.execute("INSERT INTO jobs_job (name, progress) VALUES ('x', 0)")
+    other.execute("PREPARE TRANSACTION 'left over'")
+    with pytest.raises(Busy, match=f"held by prepared transaction 'left over' of {other.info.user}, since"):
+        add_column()
+
+
+def test_ordinary_role_is_told_pid_application_and_user(
+    database: Database, connect: Connect, role: Callable[[], str]
+) -> None:
+    name = role()
+    reader = connect(autocommit=False, application_name="nightly report")
+    connect().execute(sql.SQL("ALTER TABLE jobs_job OWNER TO {}").format(sql.Identifier(name)))
+    reader.execute("SELECT * FROM jobs_job")
+    with connection.cursor() as cursor:
+        cursor.execute(f'SET ROLE "{name}"')
+    with pytest.raises(Busy, match=rf"held by pid {backend_pid(reader)}, nightly report as {reader.info.user}\."):
+        add_column()
+    reader.rollback()
+
+
+def test_lock_that_conflicts_with_nothing_wanted_is_not_named(database: Database, connect: Connect) -> None:
+    reader, writer = connect(autocommit=False), connect(autocommit=False)
+    reader.execute("SELECT * FROM jobs_job")
+    writer.execute("UPDATE jobs_job SET progress = 1")
+    found = locks.blockers("default", [JOBS], locks.SHARE_ROW_EXCLUSIVE)
+    assert [blocker.pid for blocker in found] == [backend_pid(writer)]
+
+
+def test_later_try_obtains_the_lock_once_the_blocker_is_gone(database: Database, connect: Connect) -> None:
+    reader = connect(autocommit=False)
+    reader.execute("SELECT * FROM jobs_job")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            reader.rollback()
+
+    add_column(tries=30, pause=pause)
+    assert has_column()
+    assert len(pauses) == 3
+    assert all(0 < seconds <= 2 for seconds in pauses)
+
+
+def test_pauses_grow_up_to_a_limit() -> None:
+    assert 0.05 <= locks.next_pause(0) <= 0.1
+    assert all(1 <= locks.next_pause(number) <= 2 for number in range(6, 40))
+
+
+def test_those_behind_the_change_go_on_after_the_short_wait(database: Database, connect: Connect) -> None:
+    holder, behind, watcher = connect(autocommit=False), connect(), connect()
+    holder.execute("SELECT * FROM jobs_job")
+    ours = db.scalar("default", "SELECT pg_backend_pid()")
+    seen: list[list[int]] = []
+
+    def pause(_: float) -> None:
+        seen.append(blocked_by(watcher, backend_pid(behind)))
+
+    thread = Thread(target=lambda: [behind.execute("SELECT count(*) FROM jobs_job") for _ in range(50)])
+    thread.start()
+    with pytest.raises(Busy):
+        add_column(tries=3, pause=pause)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert all(ours not in blocking for blocking in seen)
+
+
+def test_inside_a_transaction_a_try_is_a_savepoint_and_the_setting_is_put_back(
+    database: Database, connect: Connect
+) -> None:
+    reader = connect(autocommit=False)
+    reader.execute("SELECT * FROM jobs_job")
+    with transaction.atomic():
+        db.set_local("default", "lock_timeout", "7s")
+        with pytest.raises(Busy):
+            add_column()
+        assert db.scalar("default", "SHOW lock_timeout") == "7s"
+        reader.rollback()
+        add_column()
+        assert db.scalar("default", "SHOW lock_timeout") == "7s"
+    assert has_column()
+
+
+def test_another_error_is_not_tried_again(database: Database) -> None:
+    calls: list[int] = []
+
+    def work() -> None:
+        calls.append(1)
+        db.run("default", "SELECT nonsense")
+
+    with pytest.raises(DatabaseError):
+        locks.short_lock("default", work, [JOBS])
+    assert calls == [1]
+
+
+def test_session_is_left_without_a_lock_timeout(database: Database) -> None:
+    add_column()
+    assert db.scalar("default", "SHOW lock_timeout") == "0"
+
+
+def test_installing_the_watch_waits_for_no_reader_and_names_a_writer(
+    database: Database, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binding = bind("job_logs")
+    monkeypatch.setattr(locks.short_lock, "__kwdefaults__", {**locks.short_lock.__kwdefaults__, "tries": 1})
+    connect().execute("COMMENT ON FUNCTION cutover_watch_job_logs_v1() IS 'old'")
+    reader, writer = connect(autocommit=False), connect(autocommit=False, application_name="importer")
+    reader.execute("SELECT * FROM jobs_job")
+    writer.execute("UPDATE jobs_job SET progress = 1")
+    with pytest.raises(Busy, match=f"held by pid {backend_pid(writer)}, importer"):
+        watch.install(binding)
+    writer.rollback()
+    watch.install(binding)
+    assert watch.state(binding) == "current"
+
+
+def test_deadlock_is_tried_again(database: Database, connect: Connect) -> None:
+    other = connect(autocommit=False)
+    other.execute("LOCK TABLE jobs_joblog")
+    tries: list[int] = []
+
+    def work() -> None:
+        tries.append(1)
+        db.run("default", "LOCK TABLE jobs_job")
+        if len(tries) == 1:
+            db.run("default", "SET LOCAL lock_timeout = 0")
+            db.run("default", "SET LOCAL deadlock_timeout = '50ms'")
+            thread.start()
+            wait_until(lambda: blocked_by(watcher, backend_pid(other)), why="the other waits for jobs_job")
+            db.run("default", "LOCK TABLE jobs_joblog")
+
+    def wait_for_jobs() -> None:
+        other.execute("LOCK TABLE jobs_job")
+        other.rollback()
+
+    watcher = connect()
+    other.execute("SET deadlock_timeout = '1h'")
+    thread = Thread(target=wait_for_jobs)
+    locks.short_lock("default", work, [JOBS], pause=lambda _: thread.join(10))
+    assert len(tries) == 2
