@@ -434,3 +434,15 @@ def test_what_goes_around_the_guard_is_rejected_by_the_trigger_in_the_last_phase
     with pytest.raises(IntegrityError):
         fixture(job.pk).save()
     assert stored(job) == OLD
+
+
+def test_a_refresh_within_the_transaction_is_what_counts(job: Job) -> None:
+    at_phase("job_logs", Phase.ADD_TABLE)
+    with transaction.atomic():
+        job.logs["stdout"].clear()
+        job.save()
+        Job.objects.update(logs=NEW)
+        job.refresh_from_db()
+    at_phase("job_logs", Phase.DUAL_WRITE)
+    job.save()
+    assert stored(job) == NEW

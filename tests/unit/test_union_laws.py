@@ -37,8 +37,8 @@ def test_only_equals_are_paired_and_only_rows_that_stand(given_sides: Sides) -> 
     assert len(found.element_of) == len(rows)
     for element, row in enumerate(found.row_of):
         assert row is None or (elements[element] == rows[row] and stands[row])
-    for row, element in enumerate(found.element_of):
-        assert element is None or (elements[element] == rows[row] and stands[row])
+    for number, paired_with in enumerate(found.element_of):
+        assert paired_with is None or (elements[paired_with] == rows[number] and stands[number])
 
 
 @LAW
