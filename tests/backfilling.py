@@ -27,7 +27,7 @@ def key(binding: Binding, number: int) -> Any:
     return f"code-{number:05}" if "char" in binding.parent.pk_type else number
 
 
-def parent(binding: Binding, number: int, document: object, *, text: bool = False) -> Any:
+def parent(binding: Binding, number: int, document: Any, *, text: bool = False) -> Any:
     """A parent with a document, past the ORM; with `text` the document is the text of the column as it is."""
     made = key(binding, number)
     value = document if text else (None if document is None else json.dumps(document))
@@ -87,7 +87,7 @@ def all_rows(binding: Binding) -> list[tuple[Any, ...]]:
 def execute(server: "psycopg.Connection[Any] | None", statement: str, *params: Any) -> list[tuple[Any, ...]]:
     """Run any SQL, on Django's connection or another."""
     if server is not None:
-        result = server.execute(statement, params)  # type: ignore[arg-type]
+        result = server.execute(statement, params)
         return result.fetchall() if result.description else []
     with connection.cursor() as cursor:
         cursor.execute(statement, params or None)

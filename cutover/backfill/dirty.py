@@ -5,13 +5,14 @@ One worker at a time does it, under the token of the lane; the segments of the p
 
 from collections.abc import Iterable
 
-from cutover import marks
+from cutover import db, marks
 from cutover.backfill import visit
 from cutover.backfill.lease import Segment
 from cutover.backfill.visit import Visited
 from cutover.chunk import Pace
 from cutover.mapping import Binding
 from cutover.marks import Dirty
+from cutover.sql import query
 
 AT_ONCE = 1000
 
@@ -19,6 +20,11 @@ AT_ONCE = 1000
 def waiting(binding: Binding) -> list[Dirty]:
     """The next marks that wait for a visit, oldest first."""
     return marks.dirty(binding.alias, binding.name, limit=AT_ONCE)
+
+
+def newest(binding: Binding) -> int:
+    """The number of the newest mark."""
+    return int(db.scalar(binding.alias, query("backfill", "newest_mark"), {"name": binding.name}))
 
 
 def suspects(parents: Iterable[str]) -> list[Dirty]:

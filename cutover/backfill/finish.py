@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator
+from datetime import datetime
 from functools import partial
 
 from cutover import db, ledger, marks
@@ -23,8 +24,12 @@ def finish(job: Job) -> Iterator[Progress]:
     Raises:
         Incomplete: a parent has elements without a row after every round.
     """
-    for _ in throttle.looks():
+    before = job.steady(partial(ledger.read, job.binding.alias, job.binding.name)).backfilled_at
+    for number, _ in enumerate(throttle.looks()):
         if job.stop():
+            return
+        if number and job.steady(partial(completed, job, before)):
+            yield job.wait(job.steady(partial(totals, job.binding, finished=True)), "")
             return
         lane = job.steady(partial(lease.take, job.binding, job.worker, lane=True))
         if lane is not None:
@@ -37,6 +42,13 @@ def finish(job: Job) -> Iterator[Progress]:
             finally:
                 lease.release(job.binding, held.segment)
         yield job.wait(job.steady(partial(totals, job.binding)), "Another worker takes the last look.")
+
+
+def completed(job: Job, before: datetime | None) -> bool:
+    """Whether another worker has completed it since."""
+    entry = ledger.read(job.binding.alias, job.binding.name)
+    dirty_marks = marks.count_dirty(job.binding.alias, job.binding.name)
+    return entry.backfilled_at not in (None, before) and not dirty_marks
 
 
 def rounds(held: Held) -> Iterator[Progress]:
@@ -57,10 +69,11 @@ def rounds(held: Held) -> Iterator[Progress]:
 
 
 def visits(held: Held) -> Iterator[Progress]:
-    """Visit the parents of all marks, until none is left."""
+    """Visit the parents of all marks that are there now; those of a writer that goes on wait for the next round."""
+    last = held.restarted(partial(dirty.newest, held.job.binding))
     while not held.job.stop():
         found = held.restarted(partial(dirty.waiting, held.job.binding))
-        if not found:
+        if not found or found[0].id > last:
             return
         yield from one_visit(held, found)
 

@@ -229,6 +229,10 @@ WHERE cutover = %(name)s::text AND (%(waived)s::boolean OR waived_at IS NULL) OR
 UPDATE cutover_quarantine SET waived_by = %(who)s::text, waived_at = clock_timestamp()
 WHERE cutover = %(name)s::text AND waived_at IS NULL AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
 
+-- name: newest_mark
+-- The number of the newest foreign write.
+SELECT COALESCE(max(id), 0) FROM cutover_mark WHERE cutover = %(name)s::text
+
 -- name: lag
 -- Replicas that are further behind than they should be (an ordinary role may not see the lag, and waits for none).
 SELECT COALESCE(NULLIF(application_name, ''), client_addr::text, pid::text), extract(epoch FROM replay_lag)::float8

@@ -99,7 +99,7 @@ def test_distinct_lists_fill_as_the_model_says(
 
 @own
 @given(
-    st.lists(st.sampled_from(LINES + ["[2024-01-02 03:04:05] ERROR b"]), max_size=5),
+    st.lists(st.sampled_from([*LINES, "[2024-01-02 03:04:05] ERROR b"]), max_size=5),
     st.lists(st.sampled_from(["a", "b", "c", 5, None, "x\n"]), max_size=5),
     st.lists(st.tuples(POSITIONS, st.sampled_from([*LINES[:4], "[2024-01-02 03:04:05] ERROR b"])), max_size=4),
 )
