@@ -32,9 +32,13 @@ def parent_value(binding: Binding, key: Any) -> Any:
     return value
 
 
+def whose(binding: Binding, key: Any) -> str:
+    return f"{binding.parent.model._meta.label} {repr(key) if isinstance(key, str) else key}"
+
+
 def missing(binding: Binding, key: Any) -> ParentMissing:
     return ParentMissing(
-        f"{binding.parent.model._meta.label} {key!r} is not there; nothing was written.",
+        f"{whose(binding, key)} is not there; nothing was written.",
         hint="Write after the parent's transaction has been committed, or on the same connection.",
     )
 
@@ -47,13 +51,13 @@ def moved(binding: Binding) -> PhaseMoved:
 
 
 def unfit(binding: Binding, key: Any, stream: BoundStream | None, dynamic: str | None = None) -> NotEncodable:
-    whose = f"{binding.parent.model._meta.label} {key!r}"
+    parent = whose(binding, key)
     if stream is None:
-        fact = f"{binding.column} of {whose} is no JSON; nothing was written."
+        fact = f"{binding.column} of {parent} is no JSON; nothing was written."
     else:
         steps = [step if isinstance(step, str) else str(dynamic) for step in stream.steps]
         where = ".".join((binding.column, *steps))
-        fact = f"{where} of {whose} has no place for a list; nothing was written."
+        fact = f"{where} of {parent} has no place for a list; nothing was written."
     return NotEncodable(fact, hint="Repair the document, so that objects lead to a list.")
 
 
