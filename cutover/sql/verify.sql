@@ -7,8 +7,9 @@ WITH cutover_chunk AS MATERIALIZED (
     WHERE (%(after)s::{type} IS NULL OR {parent_key} > %(after)s::{type})
     ORDER BY {parent_key} LIMIT %(limit)s::bigint
 )
-SELECT c.key, COALESCE(c.bytes, 0), c.unreadable, {visited}, {dirty}, s.*
-FROM cutover_chunk c CROSS JOIN LATERAL ({streams}) s
+SELECT c.key, COALESCE(c.bytes, 0), c.unreadable, v.visited, v.dirty, s.*
+FROM cutover_chunk c CROSS JOIN LATERAL (SELECT {visited} AS visited, {dirty} AS dirty OFFSET 0) v
+CROSS JOIN LATERAL ({streams}) s
 ORDER BY c.key, s.stream
 
 -- name: stream

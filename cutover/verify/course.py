@@ -14,7 +14,6 @@ from cutover.chunk import Pace
 from cutover.errors import Busy, Refused
 from cutover.ledger import Entry
 from cutover.mapping import Binding
-from cutover.pairing import token
 from cutover.phase import Phase
 from cutover.verify import compare, detail, result, store, streaming, suspects
 from cutover.verify.compare import Parent
@@ -192,5 +191,4 @@ def look_closely(course: Course, parents: list[Parent]) -> None:
 
 
 def example(key: Any, found: Finding) -> Example:
-    text = found.value if isinstance(found.value, str) else token(found.value)
-    return Example(found.kind, str(key), found.stream, found.key, result.cut(text))
+    return Example(found.kind, str(key), found.stream, found.key, found.text)

@@ -30,7 +30,7 @@ class Look:
 
     Attributes:
         sides: both sides without the rows that make no element; those are in `broken`, by the number of the stream.
-        document: parsed; None where it is SQL NULL or `unreadable`.
+        document: parsed; None where it is SQL NULL, or `unreadable`: no JSON.
         quarantined: per stream the elements in quarantine as tokens, open and waived.
     """
 
@@ -76,14 +76,20 @@ def made(
     visits: tuple[bool, bool],
     quarantine: dict[str, tuple[Counter[str], Counter[str]]],
 ) -> Look:
-    unreadable = sides.text is not None and text is None
-    document = None if text is None else path.parse(text)
+    try:
+        document = None if sides.text is None else path.parse(sides.text if text is None else text)
+        unreadable = False
+    except (ValueError, RecursionError):
+        document, unreadable = None, True
     sides, broken = encodable(binding, sides)
     return Look(sides, document, unreadable, *visits, broken, quarantine)
 
 
 def canonical(binding: Binding, texts: list[str | None]) -> list[str | None]:
-    """The texts as jsonb prints them, so that 1e2 and 100 are one number on both sides; None where jsonb cannot hold them."""
+    """The texts as jsonb prints them, so that 1e2 and 100 are one number on both sides.
+
+    None where jsonb cannot hold one (a NUL in a string): as the backfill does, it is then read by Python.
+    """
     if binding.storage == "jsonb":
         return texts
     return [text for (text,) in db.rows(binding.alias, query("verify", "canonical"), {"texts": texts})]
@@ -158,7 +164,9 @@ def findings(binding: Binding, found: Look) -> list[Finding]:
     differences: list[Finding] = []
     if found.unreadable:
         around = circumstances(found, "")
-        differences.append(odd_value("", None, found.sides.text, token_text=found.sides.text or "", around=around))
+        differences.append(
+            odd_value("", None, found.sides.text, token_text=as_token(found.sides.text or ""), around=around)
+        )
     for stream in binding.streams:
         differences += stream_findings(binding, stream, found)
     return differences
@@ -170,13 +178,17 @@ def stream_findings(binding: Binding, stream: BoundStream, found: Look) -> list[
         Finding("unencodable", stream.name, None, row.pk, row=row) for row in found.broken.get(stream.number, [])
     ]
     for each in misplaced(stream, found.document):
-        explained = around if each.stream else circumstances(found, "")
+        explained = around if each.stream else circumstances(found, "", stream.name)
         differences.append(odd_value(each.stream, each.key, each.value, token_text=token(each.value), around=explained))
     for sides in snapshot.lists(stream, found.sides, found.document).values():
         differences += classify(stream, sides, around, in_order=compare.in_order(binding, stream))
     return differences
 
 
-def circumstances(found: Look, stream: str) -> Circumstances:
-    open_, waived = found.quarantined.get(stream, (Counter(), Counter()))
-    return Circumstances(found.visited, found.dirty, Counter(open_), Counter(waived))
+def circumstances(found: Look, *streams: str) -> Circumstances:
+    """What is known of the parent; the quarantine of these streams."""
+    open_, waived = Counter[str](), Counter[str]()
+    for stream in streams:
+        more_open, more_waived = found.quarantined.get(stream, (Counter(), Counter()))
+        open_, waived = open_ + more_open, waived + more_waived
+    return Circumstances(found.visited, found.dirty, open_, waived)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cutover.codecs import Undecodable
+from cutover.codecs.element import why_not_jsonb
 from cutover.mapping import BoundStream
 from cutover.pairing import Pairing, distinct_view, token, union
 from cutover.snapshot import ListSides, Row
@@ -41,6 +42,12 @@ class Finding:
     value: Any
     number: int | None = None
     row: Row | None = None
+
+    @property
+    def text(self) -> str:
+        """The value for a report, cut; what no text in the database can hold is escaped."""
+        plain = isinstance(self.value, str) and why_not_jsonb(self.value) is None
+        return result.cut(self.value if plain else token(self.value))
 
 
 def odd_value(stream: str, key: str | None, value: Any, *, token_text: str, around: Circumstances) -> Finding:

@@ -17,7 +17,6 @@ from cutover.chunk import Pace
 from cutover.errors import Busy, Refused
 from cutover.ledger import Entry
 from cutover.mapping import Binding
-from cutover.pairing import token
 from cutover.phase import Phase
 from cutover.sql import query
 from cutover.verify import compare, course, detail, mend, mending, result, suspects
@@ -108,8 +107,7 @@ def planned(phase: Phase, found: list[Finding]) -> Iterator[tuple[Finding, str]]
 
 
 def action(key: Any, found: Finding, what: str, *, done: bool = False) -> Action:
-    text = found.value if isinstance(found.value, str) else token(found.value)
-    return Action(found.kind, str(key), found.stream, found.key, result.cut(text), what, done)
+    return Action(found.kind, str(key), found.stream, found.key, found.text, what, done)
 
 
 def orphaned(binding: Binding, entry: Entry, key: Any, rows: int, apply: bool) -> Action:

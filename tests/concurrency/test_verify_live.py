@@ -1,63 +1,20 @@
 """Verification while others write: it never cries wolf, never waits for long, and nobody waits for it."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from itertools import count
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connections
 
-from bothsides import NAMES, Pair, kinds, parent, seen, verified, visited
-from cutover import verify, write
+from bothsides import NAMES, kinds, parent, seen, verified, visited
+from cutover import verify
 from cutover.verify import mend, suspects
 from databases import Database
+from livewriters import writing
 from stages import at_phase
 from waiting import backend_pid, blocked_by, wait_until
-
-FIELDS: dict[str, Callable[[int], dict[str, Any]]] = {
-    "job_logs": lambda n: {
-        "level": "ERROR" if n % 3 == 0 else "INFO",
-        "message": f"line {n % 7}",
-        "created_at": datetime(2026, 3, 1, 10, n % 5, tzinfo=UTC),
-    },
-    "device_events": lambda n: {"kind": "open", "count": n % 3, "at": None, "extra": {}},
-    "account_tags": lambda n: {"kind": f"k{n % 2}", "value": f"v{n % 3}"},
-    "ticket_history": lambda n: {"field": "status", "amount": n % 3},
-}
-
-
-@contextmanager
-def writing(pairs: list[Pair], writers: int = 3) -> Iterator[Callable[[], int]]:
-    """Writers that append to the parents until the end; gives the number of their writes so far."""
-    stop, written, errors = threading.Event(), count(), list[BaseException]()
-    total = [0]
-
-    def work(number: int) -> None:
-        try:
-            while not stop.is_set():
-                n = next(written)
-                made = pairs[n % len(pairs)]
-                write.append(made.binding, made.key, FIELDS[made.binding.name](n))
-                total[0] = n
-        except BaseException as error:  # noqa: BLE001 - told at the end
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(writers)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield lambda: total[0]
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(10)
-    assert errors == []
 
 
 @pytest.mark.parametrize("phase", [2, 3, 4])
