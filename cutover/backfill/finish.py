@@ -55,6 +55,7 @@ def rounds(held: Held) -> Iterator[Progress]:
     """Visit and look, a few times at most: foreign writes that go on would go on for ever."""
     job, gaps = held.job, {"": {"": 0}}
     for _ in range(ROUNDS):
+        yield from held.waits()
         yield from visits(held)
         gaps = yield from last_look(held)
         if job.stop():

@@ -14,7 +14,6 @@ from cutover.errors import NotEncodable
 from cutover.lease import Lease
 from cutover.mapping import Binding, BoundStream, path
 from cutover.pairing import token
-from cutover.phase import Phase
 from cutover.snapshot import ListSides, Row, Sides
 from cutover.write import changes, given, items, others, refusals
 from cutover.write.items import Item
@@ -33,11 +32,11 @@ class Revision:
 
     @property
     def reads_json(self) -> bool:
-        """Whether readers unite the rows with the document, so that what is in a list there would come back."""
-        entry = self.held.entry
-        if self.writes_json:
-            return True
-        return entry.dropped_at is None and (self.held.phase is Phase.STOP_JSON_WRITES or entry.backfilled_at is None)
+        """Whether some reader unites the rows with the document, so that what is in a list there would come back.
+
+        Also where rows are read alone: a process may be one phase behind, and BACKFILL_AND_DROP can be left until the drop.
+        """
+        return self.writes_json or self.held.entry.dropped_at is None
 
     def take(self, *, documents: bool) -> Sides:
         """Both sides, as far as the phase has them."""

@@ -1,0 +1,47 @@
+"""What the walks have found, each by itself."""
+
+import pytest
+
+import stages
+from backfilling import parent, to_the_end
+from cutover import backfill, conf, lease, ledger, read, write
+from cutover.mapping import bind
+from cutover.phase import Phase
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def test_what_was_replaced_at_the_last_phase_does_not_come_back_when_it_is_left() -> None:
+    binding = stages.at_phase("ticket_history", Phase.STOP_JSON_WRITES)
+    key = parent(binding, 1, {"changes": {"items": [["state", 1], ["owner", 2]]}})
+    to_the_end(binding)
+    stages.at_phase("ticket_history", Phase.BACKFILL_AND_DROP)
+    write.replace(binding, key, "items", [["owner", 2]])
+    assert read.read(binding, key) == {"changes": {"items": [["owner", 2]]}}
+    stages.at_phase("ticket_history", Phase.STOP_JSON_WRITES)
+    assert read.read(binding, key) == {"changes": {"items": [["owner", 2]]}}
+
+
+def test_a_backfill_that_was_complete_waits_when_the_phase_has_not_settled() -> None:
+    binding = stages.at_phase("device_events", Phase.DUAL_WRITE)
+    to_the_end(binding)
+    backfill.reset(binding)
+    stages.set_flags("device_events", Phase.PROPERTY_SHIM)
+    worker = backfill.run(binding)
+    while not next(worker).segments_done:
+        pass
+    stages.move_only("device_events", Phase.PROPERTY_SHIM)
+    assert "PROPERTY_SHIM, which has not settled" in next(each.waiting for each in worker if each.waiting)
+    worker.close()
+
+
+def test_flags_that_are_behind_hide_nothing_after_the_way_back_from_phase_4() -> None:
+    binding = stages.at_phase("device_events", Phase.STOP_JSON_WRITES)
+    key = parent(binding, 1, [])
+    write.append(binding, key, {"kind": "on"})
+    stages.at_phase("device_events", Phase.PROPERTY_SHIM)
+    stages.set_flags("device_events", Phase.DUAL_WRITE)
+    lease.forget()
+    assert not conf.flag("device_events", Phase.PROPERTY_SHIM)
+    assert ledger.read(binding.alias, binding.name).phase is Phase.PROPERTY_SHIM
+    assert read.read(bind("device_events"), key) == [{"kind": "on"}]
