@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -29,7 +30,7 @@ def finish(job: Job) -> Iterator[Progress]:
         if job.stop():
             return
         if number and job.steady(partial(completed, job, before)):
-            yield job.wait(job.steady(partial(totals, job.binding, finished=True)), "")
+            yield replace(job.totals(), finished=True)
             return
         lane = job.steady(partial(lease.take, job.binding, job.worker, lane=True))
         if lane is not None:
@@ -41,7 +42,7 @@ def finish(job: Job) -> Iterator[Progress]:
                 continue
             finally:
                 lease.release(job.binding, held.segment)
-        yield job.wait(job.steady(partial(totals, job.binding)), "Another worker takes the last look.")
+        yield job.wait(job.totals(), "Another worker takes the last look.")
 
 
 def completed(job: Job, before: datetime | None) -> bool:

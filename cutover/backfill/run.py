@@ -9,7 +9,7 @@ from datetime import timedelta
 from cutover import chunk, ledger
 from cutover.backfill import lease, plan, work
 from cutover.backfill.finish import finish
-from cutover.backfill.progress import Progress, totals
+from cutover.backfill.progress import Progress
 from cutover.backfill.throttle import Custom, looks
 from cutover.backfill.work import Job
 from cutover.chunk import Pace
@@ -81,7 +81,7 @@ def segments(job: Job) -> Iterator[Progress]:
             pauses = looks()
             yield from work.segment(job, segment)
             continue
-        now = job.steady(lambda: totals(job.binding, worker=job.worker))
+        now = job.totals()
         if now.segments_done == now.segments:
             return
         yield job.wait(now, "The last segments are held by other workers.")

@@ -15,7 +15,7 @@ from cutover.backfill.progress import Progress, totals
 from cutover.backfill.throttle import Custom
 from cutover.backfill.visit import Visited
 from cutover.chunk import Pace
-from cutover.errors import Busy
+from cutover.errors import Busy, Incomplete
 from cutover.mapping import Binding
 
 T = TypeVar("T")
@@ -43,6 +43,20 @@ class Job:
 
     def reasons(self) -> str:
         return " ".join(throttle.reasons(self.binding, self.hold))
+
+    def totals(self) -> Progress:
+        """All segments together.
+
+        Raises:
+            Incomplete: there are none any more.
+        """
+        now = self.steady(lambda: totals(self.binding, worker=self.worker))
+        if not now.segments:
+            raise Incomplete(
+                f"The segments of {self.binding.name} are gone: somebody has reset the backfill.",
+                hint="Look at `cutover status`, then run the same command again.",
+            )
+        return now
 
     def wait(self, now: Progress, why: str) -> Progress:
         return replace(now, worker=self.worker, waiting=why)
