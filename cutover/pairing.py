@@ -17,7 +17,7 @@ LONG_BITS = 14_000  # some 4,200 digits
 def token(element: object) -> str:
     """An element as text that is equal for equal JSON values."""
     try:
-        return json.dumps(element, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=apart)
+        return ENCODER.encode(element)
     except ValueError:  # Python writes no integer of more than 4,300 digits (CVE-2020-10735)
         return token(spelled(element))
 
@@ -34,6 +34,10 @@ def spelled(value: object) -> object:
 def apart(number: object) -> list[str]:
     """A number that JSON text would round, in a form that no element has."""
     return ["\ue000", str(number)]
+
+
+# Made once: that costs more than a short element does.
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=apart)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def loads(text: str) -> object:
     A fraction that a float cannot give back digit by digit (`1.50`, or twenty digits) comes out as a Decimal, which the
     number columns refuse as the compiled SQL does. Integers may have any number of digits.
     """
-    return json.loads(text, parse_float=_fraction, parse_int=_integer)
+    return _DECODER.decode(text)
 
 
 def _fraction(text: str) -> float | Decimal:
@@ -105,3 +105,7 @@ def _fraction(text: str) -> float | Decimal:
 def _integer(text: str) -> int:
     # int() refuses more than 4,300 digits (CVE-2020-10735); Decimal does not.
     return int(text) if len(text) <= _DIGITS_INT_PARSES else int(Decimal(text))
+
+
+# Made once: that costs more than a short text does.
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_integer)

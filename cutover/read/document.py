@@ -58,7 +58,7 @@ def take(
     newest = {stream.name: stream.cap for stream in asked if stream.cap and stream.key_field is None}
     wanted, found = list(keys), {}
     while wanted:
-        taken = snapshot.take(binding, wanted, streams=asked, newest=newest, documents=documents)
+        taken = snapshot.take(binding, wanted, streams=asked, newest=newest, documents=documents, encoded=True)
         found.update(taken)
         wanted = [key for key, sides in taken.items() if any(short(s, sides, newest.get(s.name)) for s in asked)]
         newest = {name: rows * MORE for name, rows in newest.items()}
@@ -74,7 +74,7 @@ def short(stream: BoundStream, sides: Sides, limit: int | None) -> bool:
     if limit is None or stream.cap is None or not stream.distinct:
         return False
     mine = [row for row in sides.rows if row.shown[stream.number]]
-    return len(mine) == limit and len({token(stream.codec.encode(row.values)) for row in mine}) < stream.cap
+    return len(mine) == limit and len({token(row.element(stream)) for row in mine}) < stream.cap
 
 
 def united_text(binding: Binding, sides: Sides, held: Lease) -> str | None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import models
+from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from cutover import lease, ledger, read
+from cutover import lease, ledger, read, snapshot
 from cutover.errors import MutatedDocument
 from cutover.mapping import Binding, bind
 from cutover.phase import Phase
@@ -88,7 +88,7 @@ def test_only_the_streams_asked_for_are_read(database: Database) -> None:
     binding = at_phase("job_logs", Phase.PROPERTY_SHIM)
     assert read.read(binding, pk, streams=("stderr",)) == {"stderr": ["broken"]}
     sides = document.take(binding, [pk], lease.current(binding), [binding.stream("stderr")])
-    assert [each.values["message"] for each in sides[pk].rows] == ["broken"]
+    assert [each.element(binding.stream("stderr")) for each in sides[pk].rows] == ["broken"]
 
 
 def test_streams_of_a_complete_backfill_are_rows_alone(database: Database) -> None:
@@ -217,3 +217,23 @@ def test_a_list_that_the_backfill_has_emptied_has_the_shape_of_its_paths(databas
     Tag.objects.create(account=account, kind="k", value="v", position=2)
     assert read.read(gone["device_events"], device.pk) == [{"kind": "a"}]
     assert read.read(gone["account_tags"], account.pk) == {"tags": {"k": ["v"]}}
+
+
+def test_elements_made_by_the_database_are_those_of_python(database: Database) -> None:
+    device = Device.objects.create(events=[{"kind": "a", "x": 1.5}])
+    Event.objects.create(device=device, kind="b", count=2, extra={"y": [1.10, None]}, position=2)
+    binding = at_phase("device_events", Phase.PROPERTY_SHIM)
+    (stream,) = binding.streams
+    taken = [snapshot.take(binding, [device.pk], encoded=each)[device.pk] for each in (False, True)]
+    values, made = ([row_.element(stream) for row_ in sides.rows] for sides in taken)
+    assert values == made == [{"kind": "b", "count": 2, "y": [1.1, None]}]
+
+
+def test_a_row_that_can_be_no_element_is_named(database: Database) -> None:
+    (pk,) = page(1)
+    binding = at_phase("job_logs", Phase.PROPERTY_SHIM)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs_joblog SET created_at = 'infinity'")
+    found = JobLog.objects.only("pk").get()
+    with pytest.raises(ValueError, match=f"Row {found.pk} can be no element of stdout"):
+        read.read(binding, pk)
