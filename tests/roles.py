@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -30,3 +31,17 @@ def role(database: Database, server_uri: str) -> Iterator[Callable[[], str]]:
             )  # a test that leaves a transaction open fails, and does not hang
             for statement in ("reassign owned by {} to current_user", "drop owned by {}", "drop role {}"):
                 connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def give_everything(connection: psycopg.Connection[Any], name: str) -> None:
+    """Make the role the owner of all tables and functions, as the role that migrates is; it stays no superuser."""
+    everything = """
+        SELECT 'TABLE', c.oid::regclass::text FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+        UNION ALL SELECT 'SEQUENCE', 'cutover_position_v1'
+        UNION ALL SELECT 'FUNCTION', p.oid::regprocedure::text FROM pg_proc p
+        WHERE p.pronamespace = 'public'::regnamespace
+    """
+    for kind, what in connection.execute(everything).fetchall():
+        connection.execute(f'ALTER {kind} {what} OWNER TO "{name}"')
+    connection.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(name)))

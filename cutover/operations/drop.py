@@ -16,6 +16,8 @@ from cutover.schema import column, introspect, locks, names, restore, watch
 from cutover.schema.column import Place
 from cutover.sql import query
 
+NOBODY = "migrate, without parents"  # who moves the ledger of an empty database
+
 
 class DropColumn(CutoverOperation):
     """Drop the JSON column, once every element provably has its row. Back: the column returns, filled from the rows.
@@ -75,6 +77,8 @@ class DropColumn(CutoverOperation):
         if binding is not None and ledger.read(place.alias, self.name).dropped_at is not None:
             self.fill(self.binding(turn) or binding)
         ledger.set_dropped(place.alias, self.name, False)
+        if introspect.empty(place.alias, place.table):
+            unfinish(place.alias, self.name)
 
     def fill(self, binding: Binding) -> None:
         """The trigger first: nobody else writes to the column while it is filled."""
@@ -153,12 +157,18 @@ def finish(alias: str, name: str) -> None:
     if not ledger.installed(alias):
         return
     epoch, came_from = db.rows(alias, query("schema", "finish"), {"name": name})[0]
+    end = Phase.BACKFILL_AND_DROP
     ledger.record(
-        alias,
-        name,
-        epoch=epoch,
-        from_phase=Phase(came_from),
-        to_phase=Phase.BACKFILL_AND_DROP,
-        who="migrate",
-        why="there were no parents",
+        alias, name, epoch=epoch, from_phase=Phase(came_from), to_phase=end, who=NOBODY, why="there were no parents"
     )
+
+
+def unfinish(alias: str, name: str) -> None:
+    """The same back, so that a database that is migrated to and fro is never ahead of its schema."""
+    moved = db.one(alias, query("schema", "unfinish"), {"name": name, "who": NOBODY})
+    if moved is not None:
+        epoch, phase = moved
+        end = Phase.BACKFILL_AND_DROP
+        ledger.record(
+            alias, name, epoch=epoch, from_phase=end, to_phase=Phase(phase), who="migrate", why="there were no parents"
+        )

@@ -150,3 +150,13 @@ ON CONFLICT (name) DO UPDATE
 SET came_from = cutover_ledger.phase, phase = 5, epoch = cutover_ledger.epoch + 1, moved_at = clock_timestamp(),
     settled_at = clock_timestamp(), backfilled_at = clock_timestamp(), dropped_at = clock_timestamp()
 RETURNING epoch, came_from
+
+-- name: unfinish
+-- Back to where a database without parents was before `finish`, if nobody has moved since.
+UPDATE cutover_ledger
+SET phase = came_from, came_from = phase, epoch = epoch + 1, moved_at = clock_timestamp(), settled_at = clock_timestamp(),
+    backfilled_at = NULL, dropped_at = NULL
+WHERE name = %(name)s::text AND epoch = (
+    SELECT epoch FROM cutover_transition WHERE cutover = %(name)s::text AND who = %(who)s::text ORDER BY id DESC LIMIT 1
+)
+RETURNING epoch, phase

@@ -6,7 +6,6 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import IntegrityError, connection, models, transaction
-from psycopg import sql
 
 import project.jobs.models
 from cutover import db, fleet, ledger
@@ -20,6 +19,7 @@ from databases import Database
 from migrating import backwards, documents, droppable, forwards
 from project.jobs.models import Job, JobLog
 from project.shapes.models import Account, Device, PlainJSONField, TextJSONField, Ticket
+from roles import give_everything
 from stages import at_phase
 
 Connect = Callable[..., psycopg.Connection[Any]]
@@ -373,6 +373,8 @@ def test_empty_table_is_dropped_without_asking_and_the_ledger_is_at_the_end(data
     backwards(DROP, ARCHIVE)
     assert column_exists()
     assert watch.state(bind("job_logs")) == "current"
+    entry = ledger.read("default", "job_logs")
+    assert (entry.phase, entry.settled, entry.backfilled_at) == (Phase.NOT_STARTED, True, None)
     forwards(ARCHIVE, DROP)
     assert not column_exists()
 
@@ -410,16 +412,7 @@ def test_operator_without_superuser_drops_and_restores(
     name = role()
     binding = droppable("job_logs")
     before = documents(binding)
-    admin = connect()
-    for (relation,) in admin.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-    ).fetchall():
-        admin.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(relation), sql.Identifier(name)))
-    for (function,) in admin.execute(
-        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE pronamespace = 'public'::regnamespace"
-    ).fetchall():
-        admin.execute(f'ALTER FUNCTION {function} OWNER TO "{name}"')
-    admin.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(name)))
+    give_everything(connect(), name)
     with connection.cursor() as cursor:
         cursor.execute(f'SET ROLE "{name}"')
     operations = (ARCHIVE, EnsureConstraint("job_logs"), DROP)

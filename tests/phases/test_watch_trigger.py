@@ -15,6 +15,7 @@ from cutover.schema import watch
 from databases import Database
 from project.jobs.models import Job
 from project.shapes.models import Account, Device, Ticket
+from roles import give_everything
 from stages import at_phase
 
 Connect = Callable[..., psycopg.Connection[Any]]
@@ -260,9 +261,7 @@ def test_operator_without_superuser_installs_and_removes_it(
     name = role()
     admin = connect()
     watch.remove("default", "job_logs", sql.Identifier("jobs_job"))
-    for relation in ("jobs_job", "jobs_joblog", "cutover_mark", "cutover_ledger"):
-        admin.execute(sql.SQL("alter table {} owner to {}").format(sql.Identifier(relation), sql.Identifier(name)))
-    admin.execute(sql.SQL("grant create on schema public to {}").format(sql.Identifier(name)))
+    give_everything(admin, name)
     with django_connection.cursor() as cursor:
         cursor.execute(f'set role "{name}"')
     binding = bind("job_logs")
