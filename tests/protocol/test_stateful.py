@@ -1,5 +1,6 @@
 """The protocol on a real database: whatever the order of writers, operator and backfill, every reader sees what was committed."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,12 +15,17 @@ from cutover.mapping import bind
 from protocol.lists import SHAPES, Shape
 from protocol.machine import Machine
 
+# More of them, to look for what is rare: CUTOVER_TEST_WALKS=200.
 WALKS = settings(
-    max_examples=10,
+    max_examples=int(os.environ.get("CUTOVER_TEST_WALKS", "8")),
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    phases=(Phase.generate,),
+    phases=(
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ),  # a step takes a tenth of a second; shrinking would take minutes
 )
 
 
