@@ -49,7 +49,7 @@ class Fleet:
         self._project = project
         self._roles = roles
         self._generation = 0
-        self._leaving: list[Worker] = []
+        self._between: list[Worker] = []
         self.workers: dict[str, Worker] = {}
 
     def __enter__(self) -> "Fleet":
@@ -68,25 +68,34 @@ class Fleet:
             yield from self._until_ready(worker)
 
     def roll(self, deployment: Deployment) -> Generator[None, None, None]:
-        """Replace one process after the other: the new one starts, the old one ends its line; yields while it waits."""
+        """Replace one process after the other: the new one is ready, the old one ends its line; yields while it waits.
+
+        The next one starts meanwhile: starting is what takes long.
+        """
         self._generation += 1
-        for name, old in list(self.workers.items()):
-            new = self._start(name, old.role, deployment)
-            self._leaving = [old]
-            self.workers[name] = new
-            yield from self._until_ready(new)
+        waiting = list(self.workers.values())
+        coming = self._start(waiting[0].name, waiting[0].role, deployment)
+        for number, old in enumerate(waiting, start=1):
+            self._between = [coming]
+            yield from self._until_ready(coming)
+            self.workers[old.name] = coming
+            self._between = [old]
+            old.process.send_signal(signal.SIGTERM)
+            if number < len(waiting):
+                coming = self._start(waiting[number].name, waiting[number].role, deployment)
+                self._between.append(coming)
             yield from self._until_gone(old)
-            self._leaving = []
+        self._between = []
 
     def stop(self) -> Generator[None, None, None]:
         """Let every process end its line and go."""
-        self._leaving = list(self.workers.values())
+        self._between = list(self.workers.values())
         self.workers = {}
-        for worker in self._leaving:
+        for worker in self._between:
             worker.process.send_signal(signal.SIGTERM)
-        for worker in self._leaving:
+        for worker in self._between:
             yield from self._until_gone(worker)
-        self._leaving = []
+        self._between = []
 
     def check(self) -> None:
         """Raises WorkerFailed if a process has ended that nobody told to."""
@@ -95,8 +104,8 @@ class Fleet:
 
     def kill(self) -> None:
         """End every process at once."""
-        left = [*self.workers.values(), *self._leaving]
-        self.workers, self._leaving = {}, []
+        left = [*self.workers.values(), *self._between]
+        self.workers, self._between = {}, []
         for worker in left:
             worker.process.kill()
         for worker in left:
@@ -128,7 +137,6 @@ class Fleet:
 
     def _until_gone(self, worker: Worker) -> Generator[None, None, None]:
         limit = time.monotonic() + PATIENCE
-        worker.process.send_signal(signal.SIGTERM)
         while worker.process.poll() is None:
             if time.monotonic() > limit:
                 raise WorkerFailed(

@@ -17,7 +17,7 @@ class Compared:
     """The child table against the oracle.
 
     Attributes:
-        expected: distinct elements that must have a row, but for those that are `cut`.
+        expected: distinct elements that must have a row; those that are `cut` are not among them.
         lost: without a row.
         cut: without a row, from before dual write, and beyond the cap when the backfill came.
         doubled: rows beyond the number of times that an element was written; a row that nobody wrote is one of them.
