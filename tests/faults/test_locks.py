@@ -159,7 +159,7 @@ def test_installing_the_watch_waits_for_no_reader_and_names_a_writer(
     database: Database, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binding = bind("job_logs")
-    monkeypatch.setattr(locks.short_lock, "__kwdefaults__", {**locks.short_lock.__kwdefaults__, "tries": 1})
+    monkeypatch.setattr(locks.short_lock, "__kwdefaults__", {**(locks.short_lock.__kwdefaults__ or {}), "tries": 1})
     connect().execute("COMMENT ON FUNCTION cutover_watch_job_logs_v1() IS 'old'")
     reader, writer = connect(autocommit=False), connect(autocommit=False, application_name="importer")
     reader.execute("SELECT * FROM jobs_job")
