@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import models
 
 from cutover import read, write
-from cutover.mapping import Binding, bind
+from cutover.mapping import Binding, bind, held
 from cutover.write import Outcome
 from cutover.write.rewrite import whole
+
+T = TypeVar("T")
 
 
 def use(name: str) -> Facade:
@@ -34,11 +36,11 @@ class Facade:
 
     def append(self, parent: Any, **fields: Any) -> Outcome:
         """Write one row, given by field name. Raises as `cutover.write.extend`."""
-        return write.append(self.binding, parent, fields)
+        return self.after(parent, write.append(self.binding, parent, fields))
 
     def extend(self, parent: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
         """Write rows, oldest first, all or none of them. Raises as `cutover.write.extend`."""
-        return write.extend(self.binding, parent, rows)
+        return self.after(parent, write.extend(self.binding, parent, rows))
 
     def replace(self, parent: Any, **streams: Sequence[Any] | Mapping[str, Sequence[Any]]) -> None:
         """Make lists hold these elements: `replace(job, stderr=[...])`; under a Key by key, `tags={"color": [...]}`.
@@ -50,12 +52,20 @@ class Facade:
                 by_key = elements if isinstance(elements, Mapping) else {None: elements}
                 for key, each in by_key.items():
                     write.replace(self.binding, parent, stream, each, key)
+        self.after(parent, None)
 
     def clear(self, parent: Any, *streams: str) -> None:
         """Empty lists, or all of them where none is named. Raises as `cutover.write.replace`."""
         with whole(self.binding.alias):
             for stream in streams or (None,):
                 write.clear(self.binding, parent, stream)
+        self.after(parent, None)
+
+    def after(self, parent: Any, outcome: T) -> T:
+        """An instance reads anew after a write, unless its document was changed in memory."""
+        if isinstance(parent, models.Model):
+            held.forget(self.binding, parent)
+        return outcome
 
     def prefetch(self, parents: Iterable[models.Model]) -> None:
         """Load what the attribute of these instances shows, in a constant number of queries."""

@@ -6,7 +6,7 @@ from cutover import backfill, marks
 from cutover.backfill import quarantine
 from cutover.gates.verdict import Move, Verdict
 from cutover.phase import Phase
-from cutover.verify import latest
+from cutover.verify import MISSING_IN_JSON, latest
 from cutover.verify import rehydrated as rows_without_json
 
 
@@ -79,11 +79,20 @@ def rehydrated(move: Move) -> Verdict:
     if move.undoes:
         return Verdict("rehydrated", True, "JSON has been written all along.")
     count = rows_without_json(move.binding)
-    if not count:
-        return Verdict("rehydrated", True, "No row lacks its JSON element.")
-    return Verdict(
-        "rehydrated",
-        False,
-        f"{count} rows have no JSON element; a reader of JSON would miss them.",
-        f"Run `cutover verify {move.name} --rehydrate`.",
-    )
+    if count:
+        return Verdict(
+            "rehydrated",
+            False,
+            f"{count} rows have no JSON element; a reader of JSON would miss them.",
+            f"Run `cutover verify {move.name} --rehydrate`.",
+        )
+    result = latest(move.alias, move.name)
+    lost = 0 if result is None else result.found.get(MISSING_IN_JSON, 0)
+    if lost:
+        return Verdict(
+            "rehydrated",
+            False,
+            f"The last verification found {lost} rows that JSON has lost; a reader of JSON would miss them.",
+            f"Run `cutover verify {move.name} --repair --yes`, then `cutover verify {move.name}`.",
+        )
+    return Verdict("rehydrated", True, "No row lacks its JSON element.")

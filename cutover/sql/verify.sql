@@ -95,11 +95,9 @@ GROUP BY {fk} ORDER BY {fk}
 -- Delete the rows of a parent that is gone.
 DELETE FROM {child} WHERE {fk} = %(key)s::{type} AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
 
--- name: delete_stale
--- Delete some rows that were left by an earlier dual write.
-DELETE FROM {child} WHERE {pk} IN (
-    SELECT {pk} FROM {child} WHERE {fk} = ANY(%(keys)s::{type}[]) AND {stands} AND ({shown}) LIMIT %(limit)s::bigint
-)
+-- name: delete_rows
+-- Delete rows by their own keys.
+DELETE FROM {child} WHERE {pk} = ANY(%(pks)s::{pk_type}[])
 
 -- name: forget_segments
 -- Forget what the backfill has done.

@@ -4,10 +4,11 @@ from cutover.verify.course import run
 from cutover.verify.rebuild import rebuilt
 from cutover.verify.rehydration import Rehydrated, rehydrate, rehydrated
 from cutover.verify.repairs import Action, repair
-from cutover.verify.result import Example, Progress, Result
+from cutover.verify.result import MISSING_IN_JSON, Example, Progress, Result
 from cutover.verify.store import latest
 
 __all__ = [
+    "MISSING_IN_JSON",
     "Action",
     "Example",
     "Progress",

@@ -110,9 +110,9 @@ def take(course: Course, parents: list[Parent], *, last: bool) -> None:
     closely: list[Parent] = []
     for parent in parents:
         add(course.result, parent)
-        if course.entry.phase <= Phase.ADD_TABLE:
-            early(course, parent)
-        elif agrees(course.binding, parent):
+        if course.entry.phase <= Phase.ADD_TABLE and course.binding.position is None:
+            continue  # a table that was adopted with its rows
+        if agrees(course.binding, parent):
             expected(course.result, parent)
         elif untouched(parent):
             course.result.count(result.PENDING, sum(each.elements for each in parent.streams))
@@ -145,18 +145,6 @@ def untouched(parent: Parent) -> bool:
     """Whether the backfill has not been there, and no dual write either: then all of it is pending."""
     quiet = all(not each.rows and not each.broken and not each.odd for each in parent.streams)
     return quiet and not parent.visited and not parent.unreadable
-
-
-def early(course: Course, parent: Parent) -> None:
-    """Before dual write no row should stand for JSON, which moves on without it."""
-    if course.binding.position is None:
-        return  # a table that was adopted with its rows
-    for each in parent.streams:
-        course.result.count(result.STALE, each.rows)
-        course.result.count(result.AFTER_JSON, each.after_json)
-        if each.rows:
-            stream = course.binding.streams[each.stream].name
-            course.result.show(Example(result.STALE, str(parent.key), stream, None, f"{each.rows} rows"))
 
 
 def expected(found: Result, parent: Parent) -> None:

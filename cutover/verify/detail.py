@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cutover import db, snapshot
+from cutover import db, ledger, snapshot
 from cutover.mapping import Binding, BoundStream, path
 from cutover.pairing import token
+from cutover.phase import Phase
 from cutover.snapshot import Row, Sides
 from cutover.spec import Key
 from cutover.sql import query
@@ -37,6 +38,7 @@ class Look:
     sides: Sides
     document: Any
     unreadable: bool
+    early: bool
     visited: bool
     dirty: bool
     broken: dict[int, list[Row]] = field(default_factory=dict)
@@ -60,11 +62,12 @@ def take(binding: Binding, keys: Sequence[Any]) -> list[Look]:
         key: (visited, dirty)
         for key, visited, dirty in db.rows(binding.alias, visits_sql, {"name": binding.name, "keys": list(keys)})
     }
+    early = ledger.read(binding.alias, binding.name).phase <= Phase.ADD_TABLE
     quarantine = quarantined(binding, keys)
     found = [sides for sides in snapshot.take(binding, keys).values() if sides.found]
     texts = canonical(binding, [sides.text for sides in found])
     return [
-        made(binding, sides, text, visits[sides.key], quarantine[str(sides.key)])
+        made(binding, sides, text, (early, *visits[sides.key]), quarantine[str(sides.key)])
         for sides, text in zip(found, texts, strict=True)
     ]
 
@@ -73,7 +76,7 @@ def made(
     binding: Binding,
     sides: Sides,
     text: str | None,
-    visits: tuple[bool, bool],
+    stage: tuple[bool, bool, bool],
     quarantine: dict[str, tuple[Counter[str], Counter[str]]],
 ) -> Look:
     try:
@@ -82,7 +85,7 @@ def made(
     except (ValueError, RecursionError):
         document, unreadable = None, True
     sides, broken = encodable(binding, sides)
-    return Look(sides, document, unreadable, *visits, broken, quarantine)
+    return Look(sides, document, unreadable, *stage, broken, quarantine)
 
 
 def canonical(binding: Binding, texts: list[str | None]) -> list[str | None]:
@@ -191,4 +194,4 @@ def circumstances(found: Look, *streams: str) -> Circumstances:
     for stream in streams:
         more_open, more_waived = found.quarantined.get(stream, (Counter(), Counter()))
         open_, waived = open_ + more_open, waived + more_waived
-    return Circumstances(found.visited, found.dirty, open_, waived)
+    return Circumstances(found.early, found.visited, found.dirty, open_, waived)

@@ -18,10 +18,12 @@ class Circumstances:
     """What is known of a parent beside its two sides; the counters are used up by what they explain.
 
     Attributes:
+        early: whether JSON is written alone, so that rows can only be left from an earlier dual write.
         visited, dirty: whether the backfill has been there, and whether it has to come again.
         quarantined, waived: the elements of the stream in quarantine, as tokens.
     """
 
+    early: bool
     visited: bool
     dirty: bool
     quarantined: Counter[str]
@@ -74,7 +76,14 @@ def classify(stream: BoundStream, sides: ListSides, around: Circumstances, *, in
         for number in once(stream, sides, sides.pairing.missing)
     ]
     surplus = surplus_rows(stream, sides)
-    return [*rows, *values_that_differ(sides, missing, surplus), *(disorder(stream, sides) if in_order else [])]
+    found = [*rows, *values_that_differ(sides, missing, surplus), *(disorder(stream, sides) if in_order else [])]
+    return [stale(each) for each in found] if around.early else found
+
+
+def stale(found: Finding) -> Finding:
+    """While JSON is written alone, a row that JSON has lost or moved is no loss of JSON's: it was left behind."""
+    left_behind = found.kind in (result.MISSING_IN_JSON, result.ORDER_DIFFERS)
+    return replace(found, kind=result.STALE) if left_behind else found
 
 
 def once(stream: BoundStream, sides: ListSides, numbers: list[int]) -> list[int]:
@@ -98,7 +107,7 @@ def missing_class(stream: BoundStream, element: Any, around: Circumstances, *, h
     text = token(element)
     if around.quarantined[text] or around.waived[text] or not decodes(stream, element):
         return quarantine_class(text, around)
-    if around.dirty or (not around.visited and history):
+    if around.early or around.dirty or (not around.visited and history):
         return result.PENDING
     return result.MISSING_IN_TABLE
 

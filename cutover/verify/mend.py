@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from django.db import connections, models
 from psycopg import sql
 
-from cutover import db, marks, snapshot
+from cutover import db, ledger, marks, snapshot
 from cutover.errors import Busy
 from cutover.mapping import Binding, BoundStream, document, path, rows
 from cutover.phase import Phase
@@ -84,6 +84,18 @@ def update(binding: Binding, pk: Any, found: Mapping[str, Any]) -> None:
         pk_type=binding.child.type,
     )
     db.run(binding.alias, text, {"pk": pk} | {f"v{n}": value for n, value in enumerate(values.values())})
+
+
+def delete(binding: Binding, pks: Sequence[Any]) -> None:
+    """Delete rows."""
+    parts = {"child": binding.child.identifier, "pk": binding.child.key, "pk_type": binding.child.type}
+    db.run(binding.alias, query("verify", "delete_rows", **parts), {"pks": list(pks)})
+
+
+def forget_backfill(binding: Binding) -> None:
+    """Have the backfill begin anew."""
+    db.run(binding.alias, query("verify", "forget_segments"), {"name": binding.name})
+    ledger.set_backfilled(binding.alias, binding.name, False)
 
 
 def row_values(binding: Binding, stream: BoundStream, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ WHAT = {
     result.MISSING_IN_TABLE: "insert its row",
     result.MISSING_IN_JSON: "put it back into JSON",
     result.ORDER_DIFFERS: "put the rows into the order of JSON",
+    result.STALE: "delete the row, and have the backfill begin anew",
 }
 LEFT = {
     result.VALUE_DIFFERS: "left alone: JSON is no longer written, and another list may show the row",
@@ -101,9 +102,17 @@ def order(binding: Binding, stream: BoundStream, look: Look, found: list[Finding
     return found
 
 
+def stale(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:  # noqa: ARG001 - a Step
+    """Delete rows of an earlier dual write; first nobody may believe any more that the backfill was complete."""
+    mend.forget_backfill(binding)
+    mend.delete(binding, [each.row.pk for each in found if each.row is not None])
+    return found
+
+
 STEPS: dict[str, Step] = {
     result.VALUE_DIFFERS: values,
     result.MISSING_IN_TABLE: rows,
     result.MISSING_IN_JSON: documents,
     result.ORDER_DIFFERS: order,
+    result.STALE: stale,
 }

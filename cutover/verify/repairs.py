@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError
 
-from cutover import db, ledger
+from cutover import db
 from cutover.chunk import Pace
 from cutover.errors import Busy, Refused
 from cutover.ledger import Entry
@@ -26,7 +26,6 @@ from cutover.verify.findings import Finding
 T = TypeVar("T")
 TRIES = 30  # with jitter, as pgroll and online_migrations
 PAUSE_SECONDS = 0.2
-ROWS = 5000  # stale rows deleted in one transaction
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,7 @@ def repair(binding: Binding, *, apply: bool) -> Iterator[Action]:
 
 
 def mended(binding: Binding, entry: Entry, parent: Parent, apply: bool) -> Iterator[Action]:
-    if entry.phase <= Phase.ADD_TABLE:
-        if binding.position is not None and any(each.rows for each in parent.streams):
-            yield stale(binding, entry, parent.key, apply)
+    if entry.phase <= Phase.ADD_TABLE and binding.position is None:
         return
     if course.agrees(binding, parent) or course.untouched(parent):
         return
@@ -122,25 +119,6 @@ def orphaned(binding: Binding, entry: Entry, key: Any, rows: int, apply: bool) -
             db.run(binding.alias, text, {"key": key})
 
     tried(delete)
-    return replace(planned, done=True)
-
-
-def stale(binding: Binding, entry: Entry, key: Any, apply: bool) -> Action:
-    """Rows of an earlier dual write: first nobody may believe any more that the backfill was complete."""
-    planned = Action(result.STALE, str(key), "", None, "its rows", "delete the rows, and have the backfill begin anew")
-    if not apply:
-        return planned
-    names = ("child", "pk", "fk", "type", "stands", "shown")
-    text = query("verify", "delete_stale", **{name: compare.places(binding)[name] for name in names})
-
-    def delete() -> int:
-        with mend.holding(binding, entry.epoch):
-            db.run(binding.alias, query("verify", "forget_segments"), {"name": binding.name})
-            ledger.set_backfilled(binding.alias, binding.name, False)
-            return db.run(binding.alias, text, {"keys": [key], "limit": ROWS})
-
-    while tried(delete) == ROWS:
-        pass
     return replace(planned, done=True)
 
 

@@ -7,6 +7,7 @@ from django.db import connection
 
 from bothsides import NAMES, Pair, dirty, kinds, parent, quarantine, seen, verified, visited
 from cutover.mapping import Binding, bind
+from cutover.phase import Phase
 from databases import Database
 from stages import at_phase
 
@@ -119,11 +120,20 @@ def test_an_undecodable_element_is_found_in_quarantine(pair: Pair) -> None:
     assert kinds(verified(pair.binding)) == {"waived": 1}
 
 
-def test_rows_left_from_an_earlier_dual_write_are_stale(pair: Pair) -> None:
+def test_rows_of_an_earlier_dual_write_are_no_news_while_json_still_has_them(pair: Pair) -> None:
     at_phase(pair.binding.name, 1)
+    pair.write_json([pair.element(n) for n in range(7)])
     found = verified(pair.binding)
-    assert kinds(found) == {"stale": 5}
-    assert found.differs
+    assert kinds(found) == {"pending": 2}
+    assert found.blocks(Phase.DUAL_WRITE) == []
+
+
+def test_rows_that_json_has_lost_since_are_stale(pair: Pair) -> None:
+    at_phase(pair.binding.name, 1)
+    pair.write_json([pair.element(n) for n in (0, 1, 3, 4)])
+    found = verified(pair.binding)
+    assert kinds(found) == {"stale": 1}
+    assert found.blocks(Phase.DUAL_WRITE) == ["stale"]
 
 
 def forget_visits(binding: Binding) -> None:
