@@ -94,10 +94,12 @@ def again(
 def prepare(binding: Binding) -> None:
     """Settings of this transaction: patience for the lock on a segment, and no nested loops over the lists of a chunk.
 
-    A child table without statistics looks empty to the planner, and pairing by nested loops is quadratic.
+    A child table without statistics looks empty to the planner, and pairing by nested loops is quadratic. Before PostgreSQL 18
+    that shows as a cost so high that every statement would be compiled, which takes longer than to run it.
     """
     db.set_local(binding.alias, "lock_timeout", SEGMENT_LOCK_TIMEOUT)
     db.set_local(binding.alias, "enable_nestloop", "off")
+    db.set_local(binding.alias, "jit", "off")
 
 
 def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:

@@ -74,11 +74,14 @@ def elements(stream: BoundStream, document: sql.Composable) -> sql.Composable:
 
     `ordinal` counts from 1 in the order of the list; `age` counts from 1 at the newest element of its list.
     """
-    age = "e.ordinality" if stream.newest_first else "jsonb_array_length(l.list) - e.ordinality + 1"
+    age = "e.ordinality" if stream.newest_first else "l.length - e.ordinality + 1"
+    # OFFSET 0: without it the list is taken out of the document, and counted, once for each of its elements.
     return sql.SQL(
-        "(SELECT l.key AS key, e.value AS element, e.ordinality AS ordinal, ({age})::bigint AS age FROM {lists} l"
-        " CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(l.list) WHEN 'array' THEN l.list"
-        " ELSE '[]'::jsonb END) WITH ORDINALITY e(value, ordinality) WHERE jsonb_typeof(l.list) = 'array')"
+        "(SELECT l.key AS key, e.value AS element, e.ordinality AS ordinal, ({age})::bigint AS age FROM ("
+        "SELECT x.key, x.list, jsonb_array_length(x.list) AS length FROM ("
+        "SELECT y.key, CASE jsonb_typeof(y.list) WHEN 'array' THEN y.list ELSE '[]'::jsonb END AS list"
+        " FROM {lists} y OFFSET 0) x OFFSET 0) l"
+        " CROSS JOIN LATERAL jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality))"
     ).format(age=sql.SQL(age), lists=lists(stream, document))
 
 
