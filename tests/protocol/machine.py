@@ -70,10 +70,6 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=some, where=which)
     def append(self, data: st.DataObject, where: int) -> None:
-        self.extend(where, self.drawn(data, least=1))
-
-    @rule(data=some, where=which)
-    def append_several(self, data: st.DataObject, where: int) -> None:
         self.extend(where, self.drawn(data, most=3))
 
     @rule(data=some, where=which)
@@ -158,6 +154,11 @@ class Machine(RuleBasedStateMachine):
     @rule(killed=st.booleans())
     def roll_back(self, killed: bool) -> None:
         self.go(Phase(self.entry.phase - 1), killed=killed)
+
+    @rule(to=st.sampled_from(range(Phase.ADD_TABLE, Phase.BACKFILL_AND_DROP + 1)))
+    def travel(self, to: int) -> None:
+        while (at := self.entry.phase) != to:
+            self.go(Phase(at + (1 if at < to else -1)))
 
     @rule()
     def settle(self) -> None:
