@@ -94,6 +94,9 @@ def one_snapshot(alias: str) -> Iterator[None]:
     """A read-only transaction in which every statement sees the same state."""
     with transaction.atomic(using=alias, durable=True):
         run(alias, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        set_local(
+            alias, "jit", "off"
+        )  # the planner's costs of JSON lists are guesses; compiling takes longer than running
         yield
 
 

@@ -50,7 +50,11 @@ def visited(alias: str, ids: list[int]) -> None:
     db.run(alias, query("marks", "visited"), {"ids": ids})
 
 
-def writers(alias: str, name: str, since: datetime) -> list[Writer]:
-    """Who has written since that time (clock of the database), the latest first."""
-    found = db.rows(alias, query("marks", "writers"), {"name": name, "since": since})
+def writers(alias: str, name: str, since: datetime, *, updates: bool = False) -> list[Writer]:
+    """Who has written since that time (clock of the database), the latest first.
+
+    With `updates`, only those who changed a document that was there: a new parent may bring elements as long as JSON is
+    written, and its mark sends the backfill to it.
+    """
+    found = db.rows(alias, query("marks", "writers"), {"name": name, "since": since, "updates": updates})
     return [Writer(*row) for row in found]

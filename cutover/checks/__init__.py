@@ -4,7 +4,10 @@ One small function per finding; each has an id, a fact and a hint. Those that as
 where their database is not named.
 """
 
-from django.core.checks import Tags, register
+from typing import Any
+
+from django.core.checks import CheckMessage, Tags, register
+from django.core.checks import Warning as Caution
 
 from cutover.checks.database import check_database
 from cutover.checks.declaration import check_declarations
@@ -26,4 +29,12 @@ def register_all() -> None:
     register(check_flags)
     register(check_declarations, Tags.models)
     register(check_migrations)
-    register(check_database, Tags.database)
+    register(advise, Tags.database)
+
+
+def advise(**options: Any) -> list[CheckMessage]:
+    """What the database says, as warnings: Django asks it before `migrate`, which may be the cure."""
+    return [
+        Caution(found.msg, hint=found.hint, obj=found.obj, id=found.id) if found.is_serious() else found
+        for found in check_database(**options)
+    ]

@@ -15,7 +15,7 @@ from cutover.schema import introspect, watch
 
 
 def check_database(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """E030, E031, E032 and W034, for the cutovers whose database is named."""
+    """E030 to E033 and W034, for the cutovers whose database is named."""
     found: list[CheckMessage] = []
     for name in spec.names():
         try:
@@ -25,8 +25,28 @@ def check_database(databases: Sequence[str] | None = None, **_: Any) -> list[Che
         if binding.alias not in (databases or ()) or not ledger.installed(binding.alias):
             continue
         entry = ledger.read(binding.alias, name)
-        found += [*behind(entry, flags.furthest(own)), *schema(binding, entry), *processes(binding, entry)]
+        found += [
+            *lost(binding, entry),
+            *behind(entry, flags.furthest(own)),
+            *schema(binding, entry),
+            *processes(binding, entry),
+        ]
     return found
+
+
+def lost(binding: Binding, entry: Entry) -> list[CheckMessage]:
+    """E033: the history knows moves and the ledger has no entry: writers take that for NOT_STARTED and write no rows."""
+    moves = [] if entry.epoch else ledger.history(binding.alias, entry.name)
+    if not moves:
+        return []
+    return [
+        Error(
+            f"{entry.name} has a history up to {moves[-1].to_phase.name} and no entry in the ledger.",
+            hint='Write the entry back; the runbook says how under "What if the ledger row is missing".',
+            obj=entry.name,
+            id="cutover.E033",
+        )
+    ]
 
 
 def behind(entry: Entry, reached: Phase) -> list[CheckMessage]:

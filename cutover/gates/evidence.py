@@ -23,7 +23,7 @@ def verify_clean(move: Move) -> Verdict:
             "verify_clean",
             False,
             f"The verification of {result.finished_at:%Y-%m-%d %H:%M:%S} found {found}.",
-            f"See `cutover verify {move.name} --repair`, then run {command} again.",
+            f"{remedy(move, blocking)}, then run {command} again.",
         )
     event, at = spoiled(move)
     if at is not None and result.started_at <= at:
@@ -41,13 +41,23 @@ def verify_clean(move: Move) -> Verdict:
     )
 
 
+def remedy(move: Move, blocking: list[str]) -> str:
+    """What to do about the classes found."""
+    if blocking == ["undecodable"]:
+        return f"See `cutover backfill {move.name} --quarantine`; mend or waive what is there"
+    if blocking == ["pending"]:
+        return f"Run `cutover backfill {move.name}`"
+    return f"See `cutover verify {move.name} --repair`"
+
+
 def spoiled(move: Move) -> tuple[str, datetime | None]:
     """The last event that could have made a verification untrue, and when it was."""
     events: list[tuple[str, datetime | None]] = [(f"the move to {move.entry.phase.name}", move.entry.settled_at)]
     if move.to is Phase.BACKFILL_AND_DROP:
         events.append(("the end of the backfill", move.entry.backfilled_at))
     if move.entry.moved_at is not None:
-        found = marks.writers(move.alias, move.name, move.entry.moved_at)
+        frozen = move.to is Phase.BACKFILL_AND_DROP
+        found = marks.writers(move.alias, move.name, move.entry.moved_at, updates=not frozen)
         events.append(("a foreign write", max((writer.last_at for writer in found), default=None)))
     known = [(event, at) for event, at in events if at is not None]
     return max(known, key=lambda each: each[1]) if known else ("", None)

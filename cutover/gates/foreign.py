@@ -21,7 +21,7 @@ def no_foreign_writers(move: Move) -> Verdict:
             f"{move.entry.phase.name} has been watched for less than {seconds(quiet)}.",
             f"Run the same command again in {seconds(left)}.",
         )
-    found = marks.writers(move.alias, move.name, now - quiet)
+    found = marks.writers(move.alias, move.name, now - quiet, updates=True)
     if not found:
         return Verdict("no_foreign_writers", True, f"No foreign write in the last {seconds(quiet)}.")
     names = "; ".join(str(writer) for writer in found[:5])

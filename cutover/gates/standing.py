@@ -40,6 +40,8 @@ def fleet_agrees(move: Move) -> Verdict:
     """Every live process has the flag of the phase on."""
     live = fleet.live(move.alias, move.name)
     behind = [process for process in live if process.furthest < move.to]
+    if not live:
+        return Verdict("fleet_agrees", True, "No live process has used the cutover lately.")
     if not behind:
         return Verdict("fleet_agrees", True, f"{len(live)} live processes have {move.to.name} on.")
     names = ", ".join(str(process) for process in behind[:10])

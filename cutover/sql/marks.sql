@@ -15,7 +15,7 @@ UPDATE cutover_mark SET visited_at = clock_timestamp() WHERE id = ANY(%(ids)s::b
 -- name: writers
 -- Who wrote to the JSON column behind the toolkit's back since a time: application, role, how often, last when.
 SELECT application_name, db_user, count(*), max(at) FROM cutover_mark
-WHERE cutover = %(name)s::text AND at > %(since)s::timestamptz
+WHERE cutover = %(name)s::text AND at > %(since)s::timestamptz AND (operation = 'UPDATE' OR NOT %(updates)s::boolean)
 GROUP BY application_name, db_user ORDER BY max(at) DESC
 
 -- name: forget

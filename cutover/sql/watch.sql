@@ -30,6 +30,7 @@ BEGIN
     IF at_phase < 2 AND EXISTS (
         SELECT FROM cutover_mark m WHERE m.cutover = {cutover} AND m.at > clock_timestamp() - interval '1 second'
             AND m.application_name = writer AND m.db_user = session_user
+            AND m.operation = TG_OP
     ) THEN
         RETURN NULL;
     END IF;

@@ -61,9 +61,9 @@ def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
     """The next parents after a key, in the order of their keys; fewer than `limit` are the last."""
     found: dict[Any, Parent] = {}
     values = {"name": binding.name, "after": after, "limit": limit}
-    for key, size_bytes, unreadable, visited, dirty, stream, *numbers, odd in db.rows(
-        binding.alias, statement(binding), values
-    ):
+    with db.one_snapshot(binding.alias):
+        measured = db.rows(binding.alias, statement(binding), values)
+    for key, size_bytes, unreadable, visited, dirty, stream, *numbers, odd in measured:
         parent = found.setdefault(key, Parent(key, size_bytes, unreadable, visited, dirty))
         parent.streams.append(measure(stream, numbers, odd))
     return list(found.values())
