@@ -62,7 +62,7 @@ def difference(binding: Binding, stream: BoundStream) -> sql.Composed:
         "newest_first": rows.newest_first(binding),
         "shown": stream.shown,
         "stands": rows.stands(binding),
-        "counted": sql.SQL("e.nth = 1" if stream.distinct else "TRUE"),
+        "counted": sql.SQL("c.nth = 1" if stream.distinct else "TRUE"),
     }
     return query("backfill", "difference", **parts)
 

@@ -19,11 +19,18 @@ cutover_floor AS MATERIALIZED (
     FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY {fk}
 ),
 cutover_paired AS (
-    SELECT e.*, s.nth IS NOT NULL AS paired,
-           max(s.position) OVER (PARTITION BY e.parent_key, e.key ORDER BY e.age DESC) AS below
-    FROM cutover_listed e LEFT JOIN cutover_standing s
-      ON s.parent_key = e.parent_key AND s.shape = e.shape AND s.nth = e.nth AND s.key IS NOT DISTINCT FROM e.key
-    WHERE {counted}
+    -- By windows and not by a join: where the planner thinks that a list is short, it joins by the parent alone, and that is
+    -- quadratic in the length of the list.
+    SELECT c.parent_key, c.key, c.element, c.nth, c.age, c.paired,
+           max(c.position) OVER (PARTITION BY c.parent_key, c.key ORDER BY c.age DESC) AS below
+    FROM (
+        SELECT b.*, bool_or(b.is_row) OVER same AS paired, max(b.place) OVER same AS position
+        FROM (
+            SELECT parent_key, key, shape, nth, element, age, NULL::bigint AS place, FALSE AS is_row FROM cutover_listed
+            UNION ALL
+            SELECT parent_key, key, shape, nth, NULL, NULL, position, TRUE FROM cutover_standing
+        ) b WINDOW same AS (PARTITION BY b.parent_key, b.key, b.shape, b.nth)
+    ) c WHERE NOT c.is_row AND {counted}
 ),
 cutover_missing AS MATERIALIZED (
     SELECT m.parent_key, m.key, m.element, m.nth, m.age,
