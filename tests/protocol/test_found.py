@@ -4,7 +4,8 @@ import pytest
 
 import stages
 from backfilling import parent, to_the_end
-from cutover import backfill, conf, lease, ledger, read, write
+from cutover import backfill, conf, lease, ledger, read, runner, verify, write
+from cutover.errors import Refused
 from cutover.mapping import bind
 from cutover.phase import Phase
 
@@ -45,3 +46,21 @@ def test_flags_that_are_behind_hide_nothing_after_the_way_back_from_phase_4() ->
     assert not conf.flag("device_events", Phase.PROPERTY_SHIM)
     assert ledger.read(binding.alias, binding.name).phase is Phase.PROPERTY_SHIM
     assert read.read(bind("device_events"), key) == [{"kind": "on"}]
+
+
+def test_json_is_not_read_alone_while_it_lacks_a_row_that_a_replace_kept() -> None:
+    binding = stages.at_phase("ticket_history", Phase.STOP_JSON_WRITES)
+    key = parent(binding, 1, {"changes": {"items": [["state", 1], ["owner", 2]]}})
+    to_the_end(binding)
+    write.replace(binding, key, "items", [["owner", 2]])
+    stages.at_phase("ticket_history", Phase.PROPERTY_SHIM)
+    back = runner.Order(binding, Phase.DUAL_WRITE)
+    list(verify.rehydrate(binding))
+    list(verify.run(binding))
+    with pytest.raises(Refused, match="rehydrated does not hold"):
+        list(runner.rollback(back))
+    list(verify.repair(binding, apply=True))
+    list(verify.run(binding))
+    list(runner.rollback(back))
+    lease.forget()
+    assert read.read(binding, key) == {"changes": {"items": [["owner", 2]]}}
