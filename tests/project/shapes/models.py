@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 from django.db import models
 
@@ -14,11 +15,11 @@ class PlainJSONField(models.JSONField):
     def db_type(self, connection: object) -> str:
         return "json"
 
-    def select_format(self, compiler: object, sql: str, params: object) -> object:
+    def select_format(self, compiler: Any, sql: str, params: Any) -> Any:
         return f"{sql}::text", params  # the driver would parse it, and the field expects text
 
 
-class TextJSONField(models.TextField):
+class TextJSONField(models.TextField):  # type: ignore[type-arg] # no parameters at run time
     """JSON in a text column, as projects older than Django's own field have it."""
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> object:

@@ -1,7 +1,8 @@
-import cutover.fields
 import django.db.models.deletion
-import project.jobs.models
 from django.db import migrations, models
+
+import cutover.fields
+import project.jobs.models
 
 
 class Migration(migrations.Migration):

@@ -1,8 +1,10 @@
-import cutover.fields
-import django.db.models.deletion
-import project.shapes.models
 import uuid
+
+import django.db.models.deletion
 from django.db import migrations, models
+
+import cutover.fields
+import project.shapes.models
 
 
 class Migration(migrations.Migration):
