@@ -72,8 +72,12 @@ class Report:
         }
 
 
-def gather(binding: Binding, *, gates: bool = True) -> Report:
-    """Ask everything; `gates` asks those of the next phase as well, which may take a while on a large table."""
+def gather(binding: Binding, *, gates: bool | None = None) -> Report:
+    """Ask everything, and the gates of the next phase.
+
+    Args:
+        gates: None asks them unless that reads the whole table, as those of BACKFILL_AND_DROP do.
+    """
     alias, name = binding.alias, binding.name
     entry, own = ledger.read(alias, name), conf.flags(name)
     there = ledger.installed(alias)
@@ -82,13 +86,17 @@ def gather(binding: Binding, *, gates: bool = True) -> Report:
         flags=own,
         effective=entry.phase if entry.dropped_at else flags.effective(entry.phase, own, entry.came_from),
         processes=fleet.live(alias, name) if there else [],
-        ahead=ahead(binding, entry) if gates and there else [],
+        ahead=ahead(binding, entry) if there and (cheap(entry) if gates is None else gates) else [],
         dirty=marks.count_dirty(alias, name) if there else 0,
         quarantined=quarantine.open_count(alias, name) if there else 0,
         backfill=backfill.status(binding) if there and entry.phase >= Phase.DUAL_WRITE else None,
         verification=verify.latest(alias, name) if there else None,
         history=ledger.history(alias, name),
     )
+
+
+def cheap(entry: Entry) -> bool:
+    return entry.phase < Phase.STOP_JSON_WRITES
 
 
 def ahead(binding: Binding, entry: Entry) -> list[Verdict]:

@@ -8,9 +8,13 @@ from cutover.cli.arguments import binding_of, json_option, names_of
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--gates/--no-gates", default=True, help="Ask the gates of the next phase (reads the table).")
+@click.option(
+    "--gates/--no-gates",
+    default=None,
+    help="Ask the gates of the next phase; those of BACKFILL_AND_DROP read the table.",
+)
 @json_option
-def status(name: str | None, gates: bool, as_json: bool) -> None:
+def status(name: str | None, gates: bool | None, as_json: bool) -> None:
     """Show where every cutover stands, or the one that is named."""
     reports = [report.gather(binding_of(each), gates=gates) for each in names_of(name)]
     if as_json:

@@ -123,6 +123,8 @@ def ahead(console: Console, report: Report) -> None:
     elif report.next is not None:
         console.print(Text(f"  next       cutover advance {name} {report.next.name}"))
         verdicts(console, report.ahead)
+        if not report.ahead:
+            console.print(Text("             --dry-run asks its gates", "dim"))
 
 
 def back(console: Console, report: Report) -> None:
