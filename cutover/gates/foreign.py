@@ -56,8 +56,8 @@ def no_foreign_writes(move: Move) -> Verdict:
 
 
 def no_stale_rows(move: Move) -> Verdict:
-    """No row was left behind by a time of JSON-only writes after an earlier dual write."""
-    if move.undoes or not introspect.has_rows(move.binding):
+    """No row was left behind by a time of JSON-only writes after an earlier dual write, be it as short as an undone move."""
+    if not introspect.has_rows(move.binding):
         return Verdict("no_stale_rows", True, "No rows from an earlier dual write stand in the way.")
     result = latest(move.alias, move.name)
     since = move.entry.moved_at

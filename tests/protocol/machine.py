@@ -258,7 +258,7 @@ class Machine(RuleBasedStateMachine):
             if not self.in_order and self.entry.phase is Phase.BACKFILL_AND_DROP:
                 assert sorted_lists(seen) == sorted_lists(self.expected), f"{way} {how}"
             else:
-                assert seen == self.expected, f"{way} {how}"
+                assert seen == self.expected, f"{way} {how}: {seen}, not {self.expected}"
 
     # --- the rest ---
 

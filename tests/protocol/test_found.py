@@ -1,5 +1,7 @@
 """What the walks have found, each by itself."""
 
+from datetime import timedelta
+
 import pytest
 
 import stages
@@ -64,3 +66,15 @@ def test_json_is_not_read_alone_while_it_lacks_a_row_that_a_replace_kept() -> No
     list(runner.rollback(back))
     lease.forget()
     assert read.read(binding, key) == {"changes": {"items": [["owner", 2]]}}
+
+
+def test_a_row_is_not_left_behind_by_json_alone_when_the_move_there_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = stages.at_phase("ticket_history", Phase.DUAL_WRITE)
+    monkeypatch.setattr(binding.cutover, "quiet", timedelta(0))
+    key = parent(binding, 1, {"changes": {"items": []}})
+    write.append(binding, key, {"field": "state", "amount": 1})
+    stages.move_only("ticket_history", Phase.ADD_TABLE)
+    lease.forget()
+    write.replace(binding, key, "items", [["owner", 2]])
+    with pytest.raises(Refused, match="no_stale_rows does not hold"):
+        list(runner.advance(runner.Order(binding, Phase.DUAL_WRITE)))
