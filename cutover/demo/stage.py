@@ -36,7 +36,7 @@ class Stage:
     """Everything that the steps share.
 
     Attributes:
-        share_of: seconds that the whole story should take.
+        share_of: seconds that the whole story should take, of which a step names its share.
         dual_since, backfilled: when dual write had settled, and when the backfill had ended, by the clock of the database.
         since: when the baseline was taken, seconds since 1970; what went wrong before is the legacy handler's.
     """
@@ -64,7 +64,7 @@ class Stage:
         yield Began(title, phase)
 
     def end_stretch(self) -> None:
-        if self.summary.stretches:
+        if self.summary.stretches and self.fleet.workers:  # nobody works after the end
             self.summary.stretches[-1].seconds = time.monotonic() - self._stretch_began
 
     def look(self) -> Iterator[Event]:
@@ -90,9 +90,9 @@ class Stage:
         self.summary.errors += reading.errors
         self.summary.examples += reading.examples[: max(0, 5 - len(self.summary.examples))]
 
-    def dwell(self, share: float) -> Iterator[Event]:
-        """Let the system run until this share of the time is over, and at least for two looks."""
-        limit = max(self.began + self.share_of * share, time.monotonic() + 2 * LOOK)
+    def dwell(self, share: float, at_least: float = 2 * LOOK) -> Iterator[Event]:
+        """Let the system run until this share of the time is over, and at least for some seconds."""
+        limit = max(self.began + self.share_of * share, time.monotonic() + at_least)
         while time.monotonic() < limit:
             time.sleep(LOOK / 2)
             yield from self.look()
@@ -164,7 +164,6 @@ class Stage:
 
     def compare(self) -> None:
         """Count every element in the table, now that nobody writes."""
-        self.end_stretch()
         self.summary.written, self.summary.written_since = oracle.counts(self.connection)
         self.summary.column_dropped = oracle.column_dropped(self.connection)
         if self.dual_since is not None and self.backfilled is not None:

@@ -104,11 +104,12 @@ def remove_field(stage: Stage) -> Iterator[Event]:
     yield from stage.dwell(0.92)
     yield from stage.migrate(Phase.BACKFILL_AND_DROP)  # the column leaves the table
     yield from stage.begin("column dropped", Phase.BACKFILL_AND_DROP)
-    yield from stage.dwell(1.0)
+    yield from stage.dwell(1.0, at_least=2)
 
 
 def finish(stage: Stage) -> Iterator[Event]:
     """Everybody ends the line that he is at; then every element is counted."""
+    yield from stage.look()
     yield from stage.watched(stage.fleet.stop())
     yield from stage.look()
     yield from stage.audit()

@@ -59,19 +59,20 @@ def test_demo_loses_and_doubles_nothing_and_drops_the_column(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_interrupted_demo_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    process = subprocess.Popen(
+def test_interrupted_demo_leaves_no_process_and_no_file() -> None:
+    with subprocess.Popen(
         [*COMMAND, "--jobs", "4"], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "legacy" in line:
-            break
-    workers = wait_until(lambda: children(process.pid, "worker.py"), why="the fleet is there")
-    homes = {Path(f"/proc/{pid}/cwd").resolve() for pid in workers}
-    process.send_signal(signal.SIGTERM)
-    process.stderr.read()
-    assert process.wait(timeout=30) != 0
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "legacy" in line:
+                break
+        workers = wait_until(lambda: children(process.pid, "worker.py"), why="the fleet is there")
+        homes = {Path(f"/proc/{pid}/cwd").resolve() for pid in workers}
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+        assert process.wait(timeout=30) != 0
+    assert homes
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), why="the workers are gone")
     wait_until(lambda: not any(home.parent.exists() for home in homes), seconds=30, why="the files are gone")
 
