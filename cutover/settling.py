@@ -37,7 +37,7 @@ def running(alias: str) -> dict[str, Holder]:
     for pid, virtual_id, application, user, since, state, statement in db.rows(alias, query("settling", "running")):
         parts = [f"backend {pid}", application or "no application_name", f"as {user}"]
         parts += [f"since {since:%H:%M:%S}"] if since else []
-        parts += [f"{state}: {statement}"] if state else []
+        parts += [f"{state}: {' '.join(statement.split())}"] if state else []
         found[virtual_id] = Holder(virtual_id, pid, ", ".join(parts))
     return found
 
