@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from cutover import db
-from cutover.mapping import Binding, BoundStream, path, rows
+from cutover.mapping import Binding, BoundStream, document, path, rows
 from cutover.pairing import Pairing, pair, token, union
 from cutover.sql import query
 
@@ -49,7 +49,7 @@ class Sides:
 
     Attributes:
         found: whether the parent row was there (False too where documents were not asked for).
-        text: the document's JSON text, or None for SQL NULL.
+        text: the document's JSON text as jsonb prints it, or None for SQL NULL.
     """
 
     key: Any
@@ -114,10 +114,10 @@ def take(
     made = tuple(number for number in asked if encoded and binding.streams[number].codec.compiles)
     text, fields = statement(binding, asked, documents, newest is not None, encoded)
     limits = {"limit": limit} if newest is None else {f"limit_{n}": newest.get(binding.streams[n].name) for n in asked}
-    for key, document, age, *values in db.rows(binding.alias, text, {"keys": wanted, **limits}):
+    for key, column, age, *values in db.rows(binding.alias, text, {"keys": wanted, **limits}):
         sides = found[key]
         if age is None:
-            sides.found, sides.text = True, document
+            sides.found, sides.text = True, column
         else:
             sides.rows.append(loaded(binding, fields, asked, values, made))
     return found
@@ -190,9 +190,17 @@ def documents_query(binding: Binding, selected: list[tuple[sql.Composable, str]]
         type=binding.parent.type,
         parent_key=binding.parent.key,
         parent=binding.parent.identifier,
-        document=sql.SQL("{}::text").format(binding.parent.column(binding.column)),
+        document=document_text(binding),
         nothing=sql.SQL(", ").join(nothing),
     )
+
+
+def document_text(binding: Binding) -> sql.Composable:
+    """The document as jsonb prints it, so that 1e2 and 100 are one number on both sides; as it is where jsonb cannot hold it."""
+    text = sql.SQL("{}::text").format(binding.parent.column(binding.column))
+    if binding.storage == "jsonb":
+        return text
+    return sql.SQL("COALESCE({}::text, {})").format(document.stored_document(binding), text)
 
 
 def rows_query(

@@ -14,9 +14,9 @@ from cutover.backfill import chunk, columns, difference, misplaced, place
 from cutover.backfill.missing import Filled, Missing, Refused
 from cutover.codecs import Undecodable
 from cutover.codecs.element import why_not_jsonb
-from cutover.mapping import Binding, BoundStream, path
+from cutover.mapping import Binding, BoundStream
 from cutover.pairing import distinct_view, pair, places, token
-from cutover.snapshot import ListSides, Sides
+from cutover.snapshot import ListSides
 from cutover.sql import query
 
 BATCH = 5000
@@ -82,13 +82,13 @@ def differences(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> t
     floors = dict(floors_of(binding, keys)) if binding.position is not None else {}
     found: list[Missing] = []
     refused: list[Refused] = []
-    for key, (one, text) in zip(keys, canonical(binding, list(sides.values())), strict=True):
-        if text is None:
+    for key, one in zip(keys, sides.values(), strict=True):
+        if one.text is None:
             continue
         try:
-            document = path.parse(text)
+            document = one.document()
         except (ValueError, RecursionError) as error:
-            refused.append(Refused(misplaced.DOCUMENT, key, None, text, 1, f"The document is no JSON: {error}."))
+            refused.append(Refused(misplaced.DOCUMENT, key, None, one.text, 1, f"The document is no JSON: {error}."))
             continue
         refused += chunk.whole(stream, key, document)
         for lists in snapshot.lists(stream, one, document).values():
@@ -120,12 +120,3 @@ def missing(binding: Binding, stream: BoundStream, parent: str, lists: ListSides
 def floors_of(binding: Binding, keys: Sequence[str]) -> list[tuple[str, int]]:
     parts = difference.tables(binding)
     return db.rows(binding.alias, query("backfill", "floors", **parts), {"keys": list(keys)})
-
-
-def canonical(binding: Binding, sides: list[Sides]) -> list[tuple[Sides, str | None]]:
-    """Each document as jsonb prints it, which is what the codecs read; as it is where jsonb cannot hold it."""
-    texts = [side.text for side in sides]
-    if binding.storage == "jsonb":
-        return list(zip(sides, texts, strict=True))
-    printed = [row[0] for row in db.rows(binding.alias, query("backfill", "canonical"), {"texts": texts})]
-    return [(side, now or was) for side, now, was in zip(sides, printed, texts, strict=True)]

@@ -9,6 +9,7 @@ from cutover.mapping import Binding, BoundStream, parts, path
 from cutover.pairing import distinct_view, token
 from cutover.snapshot import ListSides, Sides
 
+SLACK = 1.1  # a few equal rows are common, and reading again is dear
 MORE = 4  # times as many rows, where too many of those read were equal
 
 
@@ -55,7 +56,7 @@ def take(
     documents = has_column(binding, held)
     if not held.phase.reads_rows:
         return snapshot.take(binding, keys, streams=asked, newest=dict.fromkeys(names(asked), 0))
-    newest = {stream.name: stream.cap for stream in asked if stream.cap and stream.key_field is None}
+    newest = {stream.name: limit_of(stream) for stream in asked if stream.cap and stream.key_field is None}
     wanted, found = list(keys), {}
     while wanted:
         taken = snapshot.take(binding, wanted, streams=asked, newest=newest, documents=documents, encoded=True)
@@ -63,6 +64,11 @@ def take(
         wanted = [key for key, sides in taken.items() if any(short(s, sides, newest.get(s.name)) for s in asked)]
         newest = {name: rows * MORE for name, rows in newest.items()}
     return found
+
+
+def limit_of(stream: BoundStream) -> int:
+    cap = stream.cap or 0
+    return int(cap * SLACK) + 1 if stream.distinct else cap
 
 
 def names(streams: Iterable[BoundStream]) -> list[str]:

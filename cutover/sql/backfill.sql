@@ -85,10 +85,6 @@ UNION ALL SELECT cutover_n, {nothing} FROM cutover_candidates WHERE NOT cutover_
 -- The position below which the history of some parents goes.
 SELECT {fk}::text, least(0, min({position})) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY {fk}
 
--- name: canonical
--- Texts as jsonb prints them; a text that jsonb cannot hold comes back as NULL.
-SELECT cutover_jsonb_v1(u.value)::text FROM unnest(%(texts)s::text[]) WITH ORDINALITY u(value, n) ORDER BY u.n
-
 -- name: reach
 -- The next parents in the order of their keys, as far as the limits on elements and bytes go (at least one).
 SELECT w.key, w.elements, w.bytes, w.readable,

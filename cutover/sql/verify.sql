@@ -60,10 +60,6 @@ FROM (
 SELECT {parent_key} FROM {parent} WHERE (%(after)s::{type} IS NULL OR {parent_key} > %(after)s::{type})
 ORDER BY {parent_key} LIMIT %(limit)s::bigint
 
--- name: canonical
--- JSON texts as jsonb prints them, NULL where jsonb cannot hold them.
-SELECT cutover_jsonb_v1(t.value)::text FROM unnest(%(texts)s::text[]) WITH ORDINALITY t(value, number) ORDER BY t.number
-
 -- name: visits
 -- Whether the backfill has been at some parents, and whether it has to come again.
 SELECT c.key, {visited}, {dirty} FROM unnest(%(keys)s::{type}[]) c(key)

@@ -65,37 +65,21 @@ def take(binding: Binding, keys: Sequence[Any]) -> list[Look]:
     early = ledger.read(binding.alias, binding.name).phase <= Phase.ADD_TABLE
     quarantine = quarantined(binding, keys)
     found = [sides for sides in snapshot.take(binding, keys).values() if sides.found]
-    texts = canonical(binding, [sides.text for sides in found])
-    return [
-        made(binding, sides, text, (early, *visits[sides.key]), quarantine[str(sides.key)])
-        for sides, text in zip(found, texts, strict=True)
-    ]
+    return [made(binding, sides, (early, *visits[sides.key]), quarantine[str(sides.key)]) for sides in found]
 
 
 def made(
     binding: Binding,
     sides: Sides,
-    text: str | None,
     stage: tuple[bool, bool, bool],
     quarantine: dict[str, tuple[Counter[str], Counter[str]]],
 ) -> Look:
     try:
-        document = None if sides.text is None else path.parse(sides.text if text is None else text)
-        unreadable = False
+        document, unreadable = sides.document(), False
     except (ValueError, RecursionError):
         document, unreadable = None, True
     sides, broken = encodable(binding, sides)
     return Look(sides, document, unreadable, *stage, broken, quarantine)
-
-
-def canonical(binding: Binding, texts: list[str | None]) -> list[str | None]:
-    """The texts as jsonb prints them, so that 1e2 and 100 are one number on both sides.
-
-    None where jsonb cannot hold one (a NUL in a string): as the backfill does, it is then read by Python.
-    """
-    if binding.storage == "jsonb":
-        return texts
-    return [text for (text,) in db.rows(binding.alias, query("verify", "canonical"), {"texts": texts})]
 
 
 def encodable(binding: Binding, sides: Sides) -> tuple[Sides, dict[int, list[Row]]]:

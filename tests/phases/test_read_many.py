@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from cutover import lease, ledger, read, snapshot
+from cutover import backfill, lease, ledger, read, snapshot
 from cutover.errors import MutatedDocument
 from cutover.mapping import Binding, bind
 from cutover.phase import Phase
@@ -16,7 +16,7 @@ from cutover.read import Shim, document
 from databases import Database
 from parents import line, queries, row
 from project.jobs.models import Job, JobLog
-from project.shapes.models import Account, Device, Event, Tag
+from project.shapes.models import Account, Device, Event, Tag, Ticket
 from stages import at_phase
 
 PHASES = [Phase.DUAL_WRITE, Phase.PROPERTY_SHIM, Phase.STOP_JSON_WRITES, Phase.BACKFILL_AND_DROP]
@@ -105,11 +105,11 @@ def many(job: Job, messages: list[str]) -> None:
     JobLog.objects.update(created_at="2025-03-01T12:00:00Z")
 
 
-def test_a_capped_list_reads_no_more_rows_than_it_shows(database: Database) -> None:
+def test_a_capped_list_reads_few_more_rows_than_it_shows(database: Database) -> None:
     job = Job.objects.create()
     many(job, [f"m{n}" for n in range(1500)])
     binding = at_phase("job_logs", Phase.STOP_JSON_WRITES)
-    assert len(document.take(binding, [job.pk], lease.current(binding))[job.pk].rows) == 1000
+    assert len(document.take(binding, [job.pk], lease.current(binding))[job.pk].rows) == document.limit_of(binding.streams[0])
     shown = read.read(binding, job.pk)["stdout"]
     assert (len(shown), shown[0], shown[-1]) == (1000, line(0, "m1499"), line(0, "m500"))
 
@@ -237,3 +237,16 @@ def test_a_row_that_can_be_no_element_is_named(database: Database) -> None:
     found = JobLog.objects.only("pk").get()
     with pytest.raises(ValueError, match=f"Row {found.pk} can be no element of stdout"):
         read.read(binding, pk)
+
+
+def test_a_number_that_json_text_spells_in_its_own_way_is_shown_once(database: Database) -> None:
+    """A json or text column keeps `1e2`; the row holds 100, and both are one element."""
+    binding = at_phase("ticket_history", 2)
+    ticket = Ticket.objects.create()
+    with connection.cursor() as cursor:
+        text = '{"changes": {"items": [["size", 1e2], ["size", 7]]}}'
+        cursor.execute("UPDATE shapes_ticket SET history = %s WHERE id = %s", [text, ticket.pk])
+    for _ in backfill.run(binding):
+        pass
+    at_phase("ticket_history", 3)
+    assert read.read(binding, ticket.pk) == {"changes": {"items": [["size", 100], ["size", 7]]}}
