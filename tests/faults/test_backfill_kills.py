@@ -86,11 +86,15 @@ def test_terminated_backends_are_replaced_and_the_work_goes_on(
 ) -> None:
     binding = at_phase("device_events", 2)
     devices(binding, 1500)
-    killer, over, killed = connect(), threading.Event(), []
+    killer, over, progressed, killed = connect(), threading.Event(), threading.Event(), []
 
     def kill() -> None:
+        """Once after every commit, so that a slow machine still gets on."""
         while not over.is_set():
-            time.sleep(random.uniform(0.05, 0.15))  # noqa: S311 - a moment
+            if not progressed.wait(0.1):
+                continue
+            progressed.clear()
+            time.sleep(random.uniform(0, 0.03))  # noqa: S311 - somewhere in the next chunk
             killed.extend(
                 killer.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -104,6 +108,7 @@ def test_terminated_backends_are_replaced_and_the_work_goes_on(
     thread.start()
     try:
         for number, _ in enumerate(told):
+            progressed.set()
             if number == 12:
                 over.set()
     finally:
