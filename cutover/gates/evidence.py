@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from cutover import backfill, marks
+from cutover import backfill, ledger, marks
 from cutover.backfill import quarantine
 from cutover.gates.verdict import Move, Verdict
 from cutover.phase import Phase
@@ -96,13 +96,33 @@ def rehydrated(move: Move) -> Verdict:
             f"{count} rows have no JSON element; a reader of JSON would miss them.",
             f"Run `cutover verify {move.name} --rehydrate`.",
         )
-    result = latest(move.alias, move.name)
-    lost = 0 if result is None else result.found.get(MISSING_IN_JSON, 0)
-    if lost:
+    return taken_out_of_json(move) or Verdict("rehydrated", True, "No row lacks its JSON element.")
+
+
+def taken_out_of_json(move: Move) -> Verdict | None:
+    """Rows whose elements somebody took out of JSON, or might have since it was looked; None where there are none."""
+    result, command = latest(move.alias, move.name), f"`cutover verify {move.name}`"
+    at = last_foreign_write(move)
+    if at is not None and (result is None or result.finished_at is None or result.started_at <= at):
         return Verdict(
             "rehydrated",
             False,
-            f"The last verification found {lost} rows that JSON has lost; a reader of JSON would miss them.",
-            f"Run `cutover verify {move.name} --repair --yes`, then `cutover verify {move.name}`.",
+            f"No verification began after the foreign write at {at:%H:%M:%S}, which may have taken elements out of JSON.",
+            f"Run {command}.",
         )
-    return Verdict("rehydrated", True, "No row lacks its JSON element.")
+    lost = 0 if result is None else result.found.get(MISSING_IN_JSON, 0)
+    if not lost:
+        return None
+    return Verdict(
+        "rehydrated",
+        False,
+        f"The last verification found {lost} rows that JSON has lost; a reader of JSON would miss them.",
+        f"Run `cutover verify {move.name} --repair --yes`, then {command}.",
+    )
+
+
+def last_foreign_write(move: Move) -> datetime | None:
+    """When a document was last changed behind the toolkit's back since rows are written."""
+    since = ledger.since_phase(move.alias, move.name, Phase.DUAL_WRITE)
+    found = [] if since is None else marks.writers(move.alias, move.name, since, updates=True)
+    return max((writer.last_at for writer in found), default=None)
