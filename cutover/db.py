@@ -77,6 +77,12 @@ def in_transaction(alias: str) -> bool:
     return bool(connections[alias].in_atomic_block)
 
 
+def manual(alias: str) -> bool:
+    """Whether autocommit is off, outside of `atomic`: there the application commits, and nobody can be told of it."""
+    wrapper = connections[alias]
+    return not wrapper.in_atomic_block and not wrapper.get_autocommit()
+
+
 @contextmanager
 def read_committed(alias: str) -> Iterator[None]:
     """A transaction of the toolkit's own, at READ COMMITTED whatever the project's default is.

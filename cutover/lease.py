@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from cutover import conf, fleet, ledger
+from cutover import conf, fleet, ledger, marks
 from cutover.flags import Flags, effective
 from cutover.ledger import Entry
 from cutover.mapping import Binding
@@ -17,6 +17,7 @@ class Lease:
     Attributes:
         phase: the phase at which the process runs; the ledger's, or one before it.
         fenced: whether the ledger's table is there, so that a write can carry the fence.
+        complete: whether the last phase has settled with every element of JSON in a row; no foreign write waits for a visit.
     """
 
     entry: Entry
@@ -24,12 +25,12 @@ class Lease:
     phase: Phase
     fenced: bool
     expires: float
+    complete: bool = False
 
     @property
     def rows_alone(self) -> bool:
         """Whether every element has a row, so that the lists in JSON count for nothing."""
-        complete = self.phase is Phase.BACKFILL_AND_DROP and self.entry.backfilled_at is not None
-        return complete or self.entry.dropped_at is not None
+        return self.complete or self.entry.dropped_at is not None
 
 
 _held: dict[tuple[str, str], Lease] = {}
@@ -55,11 +56,21 @@ def renew(binding: Binding) -> Lease:
     flags = conf.flags(binding.name)
     phase = entry.phase if entry.dropped_at else effective(entry.phase, flags, entry.came_from)
     fenced = ledger.installed(binding.alias)
-    held = Lease(entry, flags, phase, fenced, started + conf.lease().total_seconds())
+    held = Lease(entry, flags, phase, fenced, started + conf.lease().total_seconds(), complete(binding, entry, phase))
     _held[binding.alias, binding.name] = held
     if fenced and entry.writable:
         fleet.seen(binding.alias, binding.name, flags, phase, has_field=binding.field is not None)
     return held
+
+
+def complete(binding: Binding, entry: Entry, phase: Phase) -> bool:
+    """Whether rows alone say everything.
+
+    A foreign write that was open when the last phase was entered has committed when that has settled, and then its mark is seen.
+    """
+    if phase is not Phase.BACKFILL_AND_DROP or not entry.settled or entry.backfilled_at is None:
+        return False
+    return not marks.count_dirty(binding.alias, binding.name)
 
 
 def forget() -> None:

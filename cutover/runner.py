@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from cutover import conf, ledger, phases, settling
+from cutover import conf, db, ledger, phases, settling
 from cutover.errors import Incomplete, Refused
 from cutover.gates import Gate, Move, Verdict, evaluate
 from cutover.ledger import Entry
@@ -118,6 +118,11 @@ def drive(order: Order, *, step: int) -> Iterator[Event]:
 
 
 def require_tables(order: Order) -> None:
+    if db.manual(order.binding.alias):
+        raise Refused(
+            f"The connection {order.binding.alias!r} does not autocommit: a move would not be committed.",
+            hint="Run it without AUTOCOMMIT = False on this connection.",
+        )
     if not ledger.installed(order.binding.alias):
         raise Refused(
             f"The toolkit's tables are not in the database {order.binding.alias!r}.",
@@ -182,14 +187,17 @@ def settle(order: Order, entry: Entry) -> Iterator[Event]:
         yield Settled(entry)
         return
     alias, waive = order.binding.alias, set(order.waive)
-    started = time.monotonic()
+    started = quiet_since = time.monotonic()
     holders = settling.collect(alias)
     waived = [str(holder) for holder in holders.values() if holder.pid in waive]
     for left in settling.wait(alias, holders, waive):
-        yield Waiting(left, lease_left(started))
+        # One that reads an old snapshot may have taken a lease on the old phase at its very end.
+        quiet_since = time.monotonic()
+        yield Waiting(left, lease_left(quiet_since))
         keep_the_wheel(order, left, started)
-    while (left_over := lease_left(started)) > timedelta(0):
+    while (left_over := lease_left(quiet_since)) > timedelta(0):
         yield Waiting([], left_over)
+        keep_the_wheel(order, [], started)
         time.sleep(min(left_over, settling.POLL).total_seconds())
     yield Settled(ledger.settle(alias, entry, waived), waived)
 
@@ -205,9 +213,9 @@ def keep_the_wheel(order: Order, left: list[settling.Holder], started: float) ->
         )
 
 
-def lease_left(started: float) -> timedelta:
-    """How long a process may still believe the phase before the move."""
-    return conf.lease() - timedelta(seconds=time.monotonic() - started)
+def lease_left(since: float) -> timedelta:
+    """How long a process may still believe the phase before the move, if it read the ledger at the latest then."""
+    return conf.lease() - timedelta(seconds=time.monotonic() - since)
 
 
 def whoami() -> str:

@@ -110,6 +110,15 @@ def taken_out_of_json(move: Move) -> Verdict | None:
             f"No verification began after the foreign write at {at:%H:%M:%S}, which may have taken elements out of JSON.",
             f"Run {command}.",
         )
+    since = move.entry.settled_at
+    if stopped(move) and (result is None or since is None or result.started_at <= since):
+        return Verdict(
+            "rehydrated",
+            False,
+            f"No verification began since {move.entry.phase.name} has settled; a replace or a strip of rows alone may have taken "
+            "elements out of JSON before.",
+            f"Run {command}.",
+        )
     lost = 0 if result is None else result.found.get(MISSING_IN_JSON, 0)
     if not lost:
         return None
@@ -119,6 +128,13 @@ def taken_out_of_json(move: Move) -> Verdict | None:
         f"The last verification found {lost} rows that JSON has lost; a reader of JSON would miss them.",
         f"Run `cutover verify {move.name} --repair --yes`, then {command}.",
     )
+
+
+def stopped(move: Move) -> bool:
+    """Whether rows were written alone since readers last came to them. A row that stood for an element may have lost it then."""
+    stop = ledger.since_phase(move.alias, move.name, Phase.STOP_JSON_WRITES)
+    shim = ledger.since_phase(move.alias, move.name, Phase.PROPERTY_SHIM)
+    return stop is not None and (shim is None or stop > shim)
 
 
 def last_foreign_write(move: Move) -> datetime | None:

@@ -14,6 +14,7 @@ from cutover.gates import (
     no_foreign_writes,
     quarantine_empty,
     settled,
+    trigger_current,
     verify_clean,
 )
 from cutover.mapping import Binding
@@ -24,6 +25,7 @@ GATES: tuple[Gate, ...] = (
     settled,
     flags_on,
     fleet_agrees,
+    trigger_current,
     backfill_complete,
     quarantine_empty,
     verify_clean,

@@ -130,7 +130,7 @@ class LogHandler(logging.Handler):
                 self.give_up(error, record)
                 return True
             self.last_error = error
-            if not db.in_transaction(self.binding.alias):
+            if not db.in_transaction(self.binding.alias) and not db.manual(self.binding.alias):
                 connections[self.binding.alias].close_if_unusable_or_obsolete()
             return False
         except BaseException:
@@ -143,7 +143,8 @@ class LogHandler(logging.Handler):
     def append(self, line: Mapping[str, Any]) -> None:
         """One append; in a transaction behind a savepoint, or an error that is caught would still roll all of it back."""
         alias = self.binding.alias
-        with transaction.atomic(using=alias) if db.in_transaction(alias) else nullcontext():
+        inside = db.in_transaction(alias) or db.manual(alias)
+        with transaction.atomic(using=alias) if inside else nullcontext():
             try:
                 append(self.binding, self.parent, line)
             except CAUGHT:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import models, router, transaction
 from django.db.models.signals import pre_save as about_to_save
 
-from cutover import lease
+from cutover import db, lease
 from cutover.errors import MutatedDocument
 from cutover.mapping import Binding, bind, held, parts, value
 from cutover.mapping.held import Origin
@@ -110,7 +110,12 @@ def finish(binding: Binding, save: stored.Save) -> None:
 
 
 def remember_at_commit(binding: Binding, instance: models.Model, origin: Origin) -> None:
-    """What was saved is what to compare with; but not before it is certain, for a save after a rollback must see it changed."""
+    """What was saved is what to compare with; but not before it is certain, for a save after a rollback must see it changed.
+
+    Where autocommit is off nobody says when that is: then the next save compares with what was loaded, and saves it once more.
+    """
+    if db.manual(binding.alias):
+        return
     before = held.get(binding, instance)
     saved = held.snapshot(binding, origin, instance.__dict__.get(held.attname(binding)))
 
