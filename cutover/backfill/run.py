@@ -6,7 +6,7 @@ It yields after each commit, and while it waits; the core never prints. What was
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from cutover import chunk, ledger
+from cutover import chunk, db, ledger
 from cutover.backfill import lease, plan, work
 from cutover.backfill.finish import finish
 from cutover.backfill.progress import Progress
@@ -52,6 +52,11 @@ def never() -> bool:
 
 
 def permit(binding: Binding) -> None:
+    if db.manual(binding.alias):
+        raise Refused(
+            f"The connection {binding.alias!r} does not autocommit: no chunk would be committed.",
+            hint="Run it without AUTOCOMMIT = False on this connection.",
+        )
     entry = ledger.read(binding.alias, binding.name)
     if entry.dropped_at is not None:
         raise Refused(

@@ -200,3 +200,9 @@ def test_a_move_that_would_not_be_committed_is_refused() -> None:
     with by_hand(), pytest.raises(Refused, match="does not autocommit"):
         list(runner.advance(runner.Order(binding, Phase.PROPERTY_SHIM)))
     assert ledger.read("default", "job_logs").phase is Phase.DUAL_WRITE
+
+
+def test_a_backfill_that_would_not_be_committed_is_refused() -> None:
+    binding = stages.at_phase("job_logs", Phase.DUAL_WRITE)
+    with by_hand(), pytest.raises(Refused, match="does not autocommit"):
+        list(backfill.run(binding))
