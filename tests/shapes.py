@@ -95,7 +95,7 @@ SHAPES = (
         line_elements,
         distinct=True,
     ),
-    Shape("device_events", (json.dumps(EVENTS), "[]", "null"), event_fields, event_elements),
+    Shape("device_events", (json.dumps(EVENTS), *["[]", "null"] * 3), event_fields, event_elements),
     Shape(
         "account_tags",
         (json.dumps(PROFILE), '{"tags": {"color": []}}', '{"tags": {}}', '{"theme": "kept"}', "{}", "null", None),

@@ -22,7 +22,7 @@ from cutover.mapping import Binding, bind
 from shapes import Fields, Lists, Shape, by, counted, listed
 from waiting import wait_until
 
-PACE_SECONDS = 0.01  # between two writes of a writer: the list with a cap is not to reach it
+PACE_SECONDS = 0.015  # between two writes of a writer: the list with a cap is not to reach it
 WRITERS = 2
 FEWER = 1000  # the cap of the list that has one
 Keys = list[Any]

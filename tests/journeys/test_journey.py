@@ -68,10 +68,10 @@ def mend(live: Traffic) -> None:
     Once is not always enough: a writer who goes on adding what an old row is equal to moves that row again.
     """
     for _ in range(MENDS):
-        list(verify.repair(live.binding, apply=True))
-        live.everybody_sees_what_was_committed()
         if not verified(live).differs:
             return
+        list(verify.repair(live.binding, apply=True))
+        live.everybody_sees_what_was_committed()
     compare(live)
 
 
@@ -84,15 +84,20 @@ def rehydrate(live: Traffic) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("early", [True, False], ids=["backfilled_early", "backfilled_late"])
 def test_every_reader_sees_what_was_committed_at_every_step_there_and_back(live: Traffic, early: bool) -> None:
-    go(live, 1, 2, 1)
+    go(live, 1, 2)
+    if early:
+        fill(live)
+    go(live, 1)
     mend(live)
     go(live, 2)
-    (fill if early else mend)(live)
-    compare(live)
+    if early:
+        fill(live)
+    mend(live)
     go(live, 3, 2)
     compare(live)
     go(live, 3, 4, 3)
     rehydrate(live)
+    compare(live)
     go(live, 2)
     compare(live)
     go(live, 3, 4)
