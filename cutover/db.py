@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
 
-from cutover.errors import Busy, CutoverError, TimedOut
+from cutover.errors import Busy, CutoverError, Refused, TimedOut
 
 Statement = sql.Composable | str
 Row = tuple[Any, ...]
@@ -81,6 +81,19 @@ def manual(alias: str) -> bool:
     """Whether autocommit is off, outside of `atomic`: there the application commits, and nobody can be told of it."""
     wrapper = connections[alias]
     return not wrapper.in_atomic_block and not wrapper.get_autocommit()
+
+
+def require_commits(alias: str, work: str) -> None:
+    """Refuse work that commits step by step where autocommit is off.
+
+    Raises:
+        Refused: `work` ("a move", "a chunk") would not be committed.
+    """
+    if manual(alias):
+        raise Refused(
+            f"The connection {alias!r} does not autocommit: {work} would not be committed.",
+            hint="Run it without AUTOCOMMIT = False on this connection.",
+        )
 
 
 @contextmanager

@@ -118,11 +118,7 @@ def drive(order: Order, *, step: int) -> Iterator[Event]:
 
 
 def require_tables(order: Order) -> None:
-    if db.manual(order.binding.alias):
-        raise Refused(
-            f"The connection {order.binding.alias!r} does not autocommit: a move would not be committed.",
-            hint="Run it without AUTOCOMMIT = False on this connection.",
-        )
+    db.require_commits(order.binding.alias, "a move")
     if not ledger.installed(order.binding.alias):
         raise Refused(
             f"The toolkit's tables are not in the database {order.binding.alias!r}.",

@@ -52,11 +52,7 @@ def never() -> bool:
 
 
 def permit(binding: Binding) -> None:
-    if db.manual(binding.alias):
-        raise Refused(
-            f"The connection {binding.alias!r} does not autocommit: no chunk would be committed.",
-            hint="Run it without AUTOCOMMIT = False on this connection.",
-        )
+    db.require_commits(binding.alias, "a chunk")
     entry = ledger.read(binding.alias, binding.name)
     if entry.dropped_at is not None:
         raise Refused(

@@ -47,6 +47,8 @@ def remedy(move: Move, blocking: list[str]) -> str:
         return f"See `cutover backfill {move.name} --quarantine`; mend or waive what is there"
     if blocking == ["pending"]:
         return f"Run `cutover backfill {move.name}`"
+    if "missing_in_table" in blocking and move.entry.backfilled_at is None:
+        return f"Run `cutover backfill {move.name}`; for what it leaves, see `cutover verify {move.name} --repair`"
     return f"See `cutover verify {move.name} --repair`"
 
 

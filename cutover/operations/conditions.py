@@ -104,7 +104,15 @@ def archived(binding: Binding, entry: Entry, waiver: str) -> Iterator[Reason]:
 
 def users(alias: str, name: str) -> Iterator[Reason]:
     """Whose models still name the column."""
-    using = [process for process in fleet.live(alias, name) if process.has_field]
+    live = fleet.live(alias, name)
+    behind = [process for process in live if process.phase is not Phase.BACKFILL_AND_DROP]
+    if behind:
+        shown = ", ".join(map(str, behind[:5]))
+        yield Reason(
+            f"{len(behind)} live processes still read the column ({shown})",
+            "restart them with BACKFILL_AND_DROP on",
+        )
+    using = [process for process in live if process.has_field]
     if using:
         shown = ", ".join(map(str, using[:5]))
         yield Reason(

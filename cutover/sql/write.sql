@@ -135,3 +135,7 @@ SELECT {column}::text FROM {parent} WHERE {parent_key} = %(key)s::{type}
 WITH {mark}
 UPDATE {parent} SET {column} = {stored} FROM cutover_mark m
 WHERE {parent_key} = %(key)s::{type} AND m.mark IS NOT NULL
+
+-- name: sees_others
+-- Whether the next statement of this transaction sees what others have committed by then.
+SELECT current_setting('transaction_isolation') = 'read committed'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cutover import ledger
+from cutover import db, ledger
 from cutover.chunk import Pace
 from cutover.errors import Busy, Refused
 from cutover.ledger import Entry
@@ -74,8 +74,9 @@ def comparable(binding: Binding) -> Entry:
     """The ledger's entry, if there are two sides to compare.
 
     Raises:
-        Refused: the column has been dropped.
+        Refused: the column has been dropped, or nothing that is found would be kept.
     """
+    db.require_commits(binding.alias, "a verification")
     entry = ledger.read(binding.alias, binding.name)
     if entry.dropped_at is not None:
         raise Refused(

@@ -85,6 +85,7 @@ def lost(binding: Binding) -> int:
 
 
 def writable(binding: Binding) -> Entry:
+    db.require_commits(binding.alias, "a rehydration")
     entry = ledger.read(binding.alias, binding.name)
     if entry.phase is not Phase.PROPERTY_SHIM or not entry.settled:
         state = "" if entry.settled else ", not settled"

@@ -13,9 +13,10 @@ from typing import Any
 from django.db import transaction
 
 from cutover import db, lease
-from cutover.errors import DeclarationError
+from cutover.errors import DeclarationError, WriteError
 from cutover.lease import Lease
 from cutover.mapping import Binding, BoundStream
+from cutover.sql import query
 from cutover.write import changes, given, refusals
 from cutover.write.revision import Revision
 
@@ -70,6 +71,7 @@ def claimed(binding: Binding, key: Any) -> Lease:
     for _ in range(refusals.TRIES):
         held = lease.current(binding)
         check_declared(binding, held)
+        check_isolation(binding, held)
         confirmed, there = changes.claim(binding, key, held)
         if confirmed and not there:
             raise refusals.missing(binding, key)
@@ -77,6 +79,16 @@ def claimed(binding: Binding, key: Any) -> Lease:
             return held
         lease.renew(binding)
     raise refusals.moved(binding)
+
+
+def check_isolation(binding: Binding, held: Lease) -> None:
+    """Rows alone: nothing changes the parent, so an old snapshot would not see what another rewrite did under the same lock."""
+    if held.phase.writes_json or db.scalar(binding.alias, query("write", "sees_others")):
+        return
+    raise WriteError(
+        f"A list of {binding.name} cannot be replaced or cleared at REPEATABLE READ; nothing was written.",
+        hint="Call it in a transaction at READ COMMITTED, or outside of one.",
+    )
 
 
 def check_declared(binding: Binding, held: Lease) -> None:

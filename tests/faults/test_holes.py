@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 
 import stages
 from cutover import backfill, db, lease, ledger, read, runner, verify, write
-from cutover.errors import Refused
+from cutover.errors import Refused, WriteError
 from cutover.mapping import Binding, bind
 from cutover.operations import StripClaimed
 from cutover.phase import Phase
@@ -206,3 +206,20 @@ def test_a_backfill_that_would_not_be_committed_is_refused() -> None:
     binding = stages.at_phase("job_logs", Phase.DUAL_WRITE)
     with by_hand(), pytest.raises(Refused, match="does not autocommit"):
         list(backfill.run(binding))
+
+
+@pytest.mark.parametrize("work", [verify.run, verify.rehydrate], ids=["verify", "rehydrate"])
+def test_a_verification_that_would_not_be_kept_is_refused(work: Callable[[Binding], Iterator[Any]]) -> None:
+    binding = stages.at_phase("job_logs", Phase.PROPERTY_SHIM)
+    with by_hand(), pytest.raises(Refused, match="does not autocommit"):
+        list(work(binding))
+
+
+def test_a_list_is_not_replaced_on_an_old_snapshot_once_rows_are_written_alone() -> None:
+    binding = stages.at_phase("ticket_history", Phase.STOP_JSON_WRITES)
+    ticket = Ticket.objects.create()
+    with transaction.atomic():
+        db.run("default", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with pytest.raises(WriteError, match="cannot be replaced or cleared at REPEATABLE READ"):
+            write.replace(binding, ticket.pk, "items", [["size", 1]])
+    assert read.read(binding, ticket.pk) in (None, {})

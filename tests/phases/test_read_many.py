@@ -109,7 +109,9 @@ def test_a_capped_list_reads_few_more_rows_than_it_shows(database: Database) -> 
     job = Job.objects.create()
     many(job, [f"m{n}" for n in range(1500)])
     binding = at_phase("job_logs", Phase.STOP_JSON_WRITES)
-    assert len(document.take(binding, [job.pk], lease.current(binding))[job.pk].rows) == document.limit_of(binding.streams[0])
+    assert len(document.take(binding, [job.pk], lease.current(binding))[job.pk].rows) == document.limit_of(
+        binding.streams[0]
+    )
     shown = read.read(binding, job.pk)["stdout"]
     assert (len(shown), shown[0], shown[-1]) == (1000, line(0, "m1499"), line(0, "m500"))
 
