@@ -39,6 +39,7 @@ class Look:
     document: Any
     unreadable: bool
     early: bool
+    json_rules: bool
     visited: bool
     dirty: bool
     broken: dict[int, list[Row]] = field(default_factory=dict)
@@ -62,16 +63,20 @@ def take(binding: Binding, keys: Sequence[Any]) -> list[Look]:
         key: (visited, dirty)
         for key, visited, dirty in db.rows(binding.alias, visits_sql, {"name": binding.name, "keys": list(keys)})
     }
-    early = ledger.read(binding.alias, binding.name).phase <= Phase.ADD_TABLE
+    phase = ledger.read(binding.alias, binding.name).phase
+    early = phase <= Phase.ADD_TABLE
+    json_rules = early or (binding.cutover.rewrites and not phase.reads_rows)
     quarantine = quarantined(binding, keys)
     found = [sides for sides in snapshot.take(binding, keys).values() if sides.found]
-    return [made(binding, sides, (early, *visits[sides.key]), quarantine[str(sides.key)]) for sides in found]
+    return [
+        made(binding, sides, (early, json_rules, *visits[sides.key]), quarantine[str(sides.key)]) for sides in found
+    ]
 
 
 def made(
     binding: Binding,
     sides: Sides,
-    stage: tuple[bool, bool, bool],
+    stage: tuple[bool, bool, bool, bool],
     quarantine: dict[str, tuple[Counter[str], Counter[str]]],
 ) -> Look:
     try:
@@ -178,4 +183,4 @@ def circumstances(found: Look, *streams: str) -> Circumstances:
     for stream in streams:
         more_open, more_waived = found.quarantined.get(stream, (Counter(), Counter()))
         open_, waived = open_ + more_open, waived + more_waived
-    return Circumstances(found.early, found.visited, found.dirty, open_, waived)
+    return Circumstances(found.early, found.json_rules, found.visited, found.dirty, open_, waived)

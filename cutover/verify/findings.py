@@ -19,11 +19,13 @@ class Circumstances:
 
     Attributes:
         early: whether JSON is written alone, so that rows can only be left from an earlier dual write.
+        json_rules: whether a row that JSON lacks is one too many: early, and where lists are replaced as long as JSON is read.
         visited, dirty: whether the backfill has been there, and whether it has to come again.
         quarantined, waived: the elements of the stream in quarantine, as tokens.
     """
 
     early: bool
+    json_rules: bool
     visited: bool
     dirty: bool
     quarantined: Counter[str]
@@ -77,13 +79,14 @@ def classify(stream: BoundStream, sides: ListSides, around: Circumstances, *, in
     ]
     surplus = surplus_rows(stream, sides)
     found = [*rows, *values_that_differ(sides, missing, surplus), *(disorder(stream, sides) if in_order else [])]
-    return [stale(each) for each in found] if around.early else found
+    return [stale(each, around) for each in found]
 
 
-def stale(found: Finding) -> Finding:
-    """While JSON is written alone, a row that JSON has lost or moved is no loss of JSON's: it was left behind."""
-    left_behind = found.kind in (result.MISSING_IN_JSON, result.ORDER_DIFFERS)
-    return replace(found, kind=result.STALE) if left_behind else found
+def stale(found: Finding, around: Circumstances) -> Finding:
+    """Where JSON rules, a row that it has lost or moved is no loss of JSON's: it was left behind."""
+    lost = found.kind == result.MISSING_IN_JSON and around.json_rules
+    moved = found.kind == result.ORDER_DIFFERS and around.early
+    return replace(found, kind=result.STALE) if lost or moved else found
 
 
 def once(stream: BoundStream, sides: ListSides, numbers: list[int]) -> list[int]:

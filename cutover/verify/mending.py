@@ -26,6 +26,7 @@ LEFT = {
     result.MISSING_IN_TABLE: "left alone: the stream cannot fill a row",
     result.MISSING_IN_JSON: "left alone: JSON is no longer written",
     result.ORDER_DIFFERS: "left alone: JSON is no longer written",
+    result.STALE: "left alone: another list shows the row",
     result.UNDECODABLE: "left alone: mend the element, or waive it by name",
     result.UNENCODABLE: "left alone: mend the row, or exclude it by `where`",
 }
@@ -102,11 +103,12 @@ def order(binding: Binding, stream: BoundStream, look: Look, found: list[Finding
     return found
 
 
-def stale(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:  # noqa: ARG001 - a Step
+def stale(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
     """Delete rows of an earlier dual write; first nobody may believe any more that the backfill was complete."""
+    gone = [each for each in found if each.row is not None and not agreed(binding, stream, look, each.row.pk)]
     mend.forget_backfill(binding)
-    mend.delete(binding, [each.row.pk for each in found if each.row is not None])
-    return found
+    mend.delete(binding, [each.row.pk for each in gone if each.row is not None])
+    return gone
 
 
 STEPS: dict[str, Step] = {

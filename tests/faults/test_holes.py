@@ -223,3 +223,29 @@ def test_a_list_is_not_replaced_on_an_old_snapshot_once_rows_are_written_alone()
         with pytest.raises(WriteError, match="cannot be replaced or cleared at REPEATABLE READ"):
             write.replace(binding, ticket.pk, "items", [["size", 1]])
     assert read.read(binding, ticket.pk) in (None, {})
+
+
+def test_an_element_that_was_replaced_while_json_was_written_alone_does_not_come_back() -> None:
+    binding = stages.at_phase("ticket_history", Phase.DUAL_WRITE)
+    ticket = Ticket.objects.create()
+    write.append(binding, ticket.pk, {"field": "size", "amount": 1})
+    stages.set_flags(binding.name, Phase.PROPERTY_SHIM)
+    moved(runner.rollback, binding, Phase.ADD_TABLE)
+    for _ in verify.run(binding):
+        pass
+    lease.forget()
+    write.replace(binding, ticket.pk, "items", [["size", 2]])
+    moved(runner.advance, binding, Phase.DUAL_WRITE)
+    for _ in backfill.run(binding):
+        pass
+    for _ in verify.run(binding):
+        pass
+    with pytest.raises(Refused, match="verify_clean does not hold"):
+        moved(runner.advance, binding, Phase.PROPERTY_SHIM)
+    assert [action.done for action in verify.repair(binding, apply=True)] == [True]
+    for step in (backfill.run, verify.run):
+        for _ in step(binding):
+            pass
+    moved(runner.advance, binding, Phase.PROPERTY_SHIM)
+    lease.forget()
+    assert read.read(binding, ticket.pk) == {"changes": {"items": [["size", 2]]}}

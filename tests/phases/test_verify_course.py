@@ -106,7 +106,13 @@ def test_classes_block_their_gates_and_no_others() -> None:
     found.found = dict.fromkeys([*result.DIFFERENCES, "pending", "after_json", "beyond_cap", "waived"], 1)
     assert found.blocks(Phase.ADD_TABLE) == []
     assert found.blocks(Phase.DUAL_WRITE) == ["stale", "missing_in_json", "after_json", "unencodable"]
-    assert found.blocks(Phase.PROPERTY_SHIM) == ["missing_in_table", "value_differs", "order_differs", "unencodable"]
+    assert found.blocks(Phase.PROPERTY_SHIM) == [
+        "stale",
+        "missing_in_table",
+        "value_differs",
+        "order_differs",
+        "unencodable",
+    ]
     assert found.blocks(Phase.STOP_JSON_WRITES) == []
     assert found.blocks(Phase.BACKFILL_AND_DROP) == [
         "missing_in_table",

@@ -54,6 +54,7 @@ def test_a_missing_row_is_inserted_at_its_place(pair: Pair, order: tuple[int, ..
 
 def test_an_element_that_json_lost_is_put_back_at_its_place(pair: Pair) -> None:
     lacking(pair, (0, 1, 4))
+    at_phase(pair.binding.name, 3)
     done = repaired(pair.binding)
     assert [each.kind for each in done] == ["missing_in_json", "missing_in_json"]
     assert pair.listed() == [pair.element(n) for n in range(5)]
