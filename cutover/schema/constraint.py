@@ -15,7 +15,9 @@ from cutover.sql import query
 
 
 def ensure(binding: Binding) -> None:
-    """Add the foreign key NOT VALID (SHARE ROW EXCLUSIVE on both tables, for an instant), then validate it.
+    """Add the foreign key NOT VALID, then validate it.
+
+    The first locks the parents EXCLUSIVE and the rows SHARE ROW EXCLUSIVE, for an instant; the second stops nobody.
 
     Raises:
         Busy: a lock was not obtained.
@@ -27,7 +29,7 @@ def ensure(binding: Binding) -> None:
     tables = [binding.child.identifier, binding.parent.identifier]
     name = next(iter(found), names.parent_constraint(binding.name))
     if not found:
-        locks.short_lock(binding.alias, lambda: add(binding), tables, mode=locks.SHARE_ROW_EXCLUSIVE)
+        locks.short_lock(binding.alias, lambda: add(binding), tables, mode=locks.EXCLUSIVE)
     try:
         locks.short_lock(binding.alias, lambda: validate(binding, name), tables[:1], mode=locks.SHARE_UPDATE_EXCLUSIVE)
     except IntegrityError as error:
@@ -46,6 +48,7 @@ def drop(binding: Binding) -> None:
 
 
 def add(binding: Binding) -> None:
+    locks.lock_ahead(binding.alias, binding.parent.identifier)
     parts = {
         "table": binding.child.identifier,
         "constraint": sql.Identifier(names.parent_constraint(binding.name)),

@@ -32,7 +32,8 @@ LONGEST_PAUSE = timedelta(seconds=2)
 # The table of conflicts in the manual, "Explicit Locking".
 WRITERS = ("RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareLock", "ShareRowExclusiveLock")
 SHARE_ROW_EXCLUSIVE = (*WRITERS, "ExclusiveLock", "AccessExclusiveLock")
-ACCESS_EXCLUSIVE = ("AccessShareLock", "RowShareLock", *SHARE_ROW_EXCLUSIVE)
+EXCLUSIVE = ("RowShareLock", *SHARE_ROW_EXCLUSIVE)
+ACCESS_EXCLUSIVE = ("AccessShareLock", *EXCLUSIVE)
 SHARE_UPDATE_EXCLUSIVE = SHARE_ROW_EXCLUSIVE[1:]
 
 
@@ -108,6 +109,17 @@ def patience(alias: str, timeout: timedelta) -> Iterator[None]:
         db.set_local(alias, "lock_timeout", milliseconds)
         yield
         db.set_local(alias, "lock_timeout", before)
+
+
+def lock_ahead(alias: str, table: sql.Composable) -> None:
+    """Lock a table of parents (EXCLUSIVE) before a statement that takes SHARE ROW EXCLUSIVE on it.
+
+    Note [Lockers go first]: a transaction that has said SELECT ... FOR UPDATE holds ROW SHARE on the table. When it then updates
+    the row, it would queue behind our request for SHARE ROW EXCLUSIVE, which does not conflict with ROW SHARE; and we wait for
+    the writers who wait for its row: at every try, as long as the row is hot. (The deadlock detector would put the queue right, but
+    after a second, and no try waits that long.) EXCLUSIVE does conflict with what it holds, and PostgreSQL lets the holder of a conflicting lock pass in front of the one who waits for it. Plain readers pass.
+    """
+    db.run(alias, query("schema", "lock_ahead", table=table))
 
 
 def lock_not_obtained(error: DatabaseError) -> bool:

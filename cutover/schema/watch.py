@@ -54,11 +54,12 @@ def install(binding: Binding) -> None:
     statements = source(binding)
 
     def work() -> None:
+        locks.lock_ahead(binding.alias, binding.parent.identifier)
         for statement in statements:
             db.run(binding.alias, statement)
         db.run(binding.alias, comment(binding, statements))
 
-    locks.short_lock(binding.alias, work, [binding.parent.identifier], mode=locks.SHARE_ROW_EXCLUSIVE)
+    locks.short_lock(binding.alias, work, [binding.parent.identifier], mode=locks.EXCLUSIVE)
 
 
 def remove(alias: str, name: str, table: sql.Composable) -> None:

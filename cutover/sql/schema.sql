@@ -137,6 +137,10 @@ ALTER TABLE {table} DROP COLUMN {column}
 -- The one hot lock of the drop.
 LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE
 
+-- name: lock_ahead
+-- Stronger than the statement after it needs: see Note [Lockers go first].
+LOCK TABLE {table} IN EXCLUSIVE MODE
+
 -- name: hold
 -- The phase of a cutover, held until the end of the transaction; a runner that moves it waits.
 SELECT phase, epoch FROM cutover_ledger WHERE name = %(name)s::text FOR NO KEY UPDATE

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from cutover import db
 from cutover.errors import Busy
-from cutover.mapping import bind
+from cutover.mapping import Binding, bind
 from cutover.schema import locks, watch
 from databases import Database
 from waiting import backend_pid, blocked_by, wait_until
@@ -195,3 +195,40 @@ def test_deadlock_is_tried_again(database: Database, connect: Connect) -> None:
     thread = Thread(target=wait_for_jobs)
     locks.short_lock("default", work, [JOBS], pause=lambda _: thread.join(10))
     assert len(tries) == 2
+
+
+def test_whoever_has_a_row_locked_passes_in_front_of_the_trigger(
+    database: Database, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hot row of the case: locked for update, waited for by a writer, and then updated by who has it locked."""
+    binding = bind("job_logs")
+    watch.remove(binding.alias, binding.name, binding.parent.identifier)
+    monkeypatch.setitem(
+        locks.short_lock.__kwdefaults__, "timeout", timedelta(seconds=0.9)
+    )  # less than deadlock_timeout
+    monkeypatch.setitem(locks.short_lock.__kwdefaults__, "tries", 1)
+    look, locker, writer = connect(), connect(autocommit=False), connect()
+    look.execute("INSERT INTO jobs_job (name, progress) VALUES ('hot', 0)")
+    locker.execute("SELECT FROM jobs_job FOR UPDATE")
+    waiting = Thread(target=writer.execute, args=("UPDATE jobs_job SET progress = progress + 1",))
+    waiting.start()
+    wait_until(lambda: blocked_by(look, backend_pid(writer)))
+    installing = Thread(target=installed, args=(binding,))
+    installing.start()
+    wait_until(
+        lambda: look.execute(
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND mode IN ('ExclusiveLock', 'ShareRowExclusiveLock')"
+        ).fetchone()
+    )
+    locker.execute("UPDATE jobs_job SET progress = progress + 1")
+    locker.commit()
+    for thread in (waiting, installing):
+        thread.join(20)
+    assert watch.state(binding) is watch.State.CURRENT
+
+
+def installed(binding: Binding) -> None:
+    try:
+        watch.install(binding)
+    finally:
+        connection.close()
