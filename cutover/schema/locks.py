@@ -114,10 +114,11 @@ def patience(alias: str, timeout: timedelta) -> Iterator[None]:
 def lock_ahead(alias: str, table: sql.Composable) -> None:
     """Lock a table of parents (EXCLUSIVE) before a statement that takes SHARE ROW EXCLUSIVE on it.
 
-    Note [Lockers go first]: a transaction that has said SELECT ... FOR UPDATE holds ROW SHARE on the table. When it then updates
-    the row, it would queue behind our request for SHARE ROW EXCLUSIVE, which does not conflict with ROW SHARE; and we wait for
-    the writers who wait for its row: at every try, as long as the row is hot. (The deadlock detector would put the queue right, but
-    after a second, and no try waits that long.) EXCLUSIVE does conflict with what it holds, and PostgreSQL lets the holder of a conflicting lock pass in front of the one who waits for it. Plain readers pass.
+    Note [Lockers go first]: a transaction that has said SELECT ... FOR UPDATE holds ROW SHARE on the table. When it then
+    updates the row, it would queue behind our request for SHARE ROW EXCLUSIVE, which does not conflict with ROW SHARE; and we
+    wait for the writers who wait for its row: at every try, as long as the row is hot. (The deadlock detector would put the
+    queue right, but after a second, and no try waits that long.) EXCLUSIVE does conflict with what it holds, and PostgreSQL
+    lets the holder of a conflicting lock pass in front of the one who waits for it. Plain readers pass.
     """
     db.run(alias, query("schema", "lock_ahead", table=table))
 
