@@ -67,7 +67,18 @@ def rounds(held: Held) -> Iterator[Progress]:
         yield from revisited(held, dirty.suspects(gaps))
     writers = f"{marks.count_dirty(job.binding.alias, job.binding.name)} foreign writes wait for a visit."
     fact = next((complete.gap(job.binding, parent, streams) for parent, streams in gaps.items() if parent), writers)
-    raise Incomplete(fact, hint="See who writes the JSON column in `cutover status`, then run the same again.")
+    raise Incomplete(fact, hint=remedy(job))
+
+
+def remedy(job: Job) -> str:
+    """What to do while new elements keep coming into JSON without rows: it is no loss as long as JSON is written."""
+    phase = ledger.read(job.binding.alias, job.binding.name).phase
+    if phase.writes_json:
+        return (
+            "All that was there at the start has its row. New parents with elements, or old code, keep bringing more: "
+            "convert old code and go on with `cutover advance`; run the same again from STOP_JSON_WRITES on."
+        )
+    return "See who writes the JSON column in `cutover status`, then run the same again."
 
 
 def visits(held: Held) -> Iterator[Progress]:
