@@ -64,7 +64,9 @@ def check(found: dict[str, int], expected: dict[str, Any], distinct: bool, cap: 
     differ = found.get("value_differs", 0)
     assert found.get("missing_in_table", 0) + differ == expected["missing"]
     assert found.get("after_json", 0) == expected["after_json"]
-    gone = found.get("missing_in_json", 0) + found.get("stale", 0)  # the second where lists are replaced and JSON is read
+    gone = found.get("missing_in_json", 0) + found.get(
+        "stale", 0
+    )  # the second where lists are replaced and JSON is read
     lost = gone + differ + (0 if distinct else found.get("beyond_cap", 0))
     if cap is None or not distinct:
         assert lost == expected["surplus"]
