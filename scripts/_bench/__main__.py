@@ -1,0 +1,83 @@
+"""The command line: `scripts/bench [writes | backfill | verify]`; without a name a short run of all."""
+
+from collections.abc import Callable
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+
+import click
+
+from _bench import common
+from _bench.common import Options, Report
+
+BENCHES = ("writes", "backfill", "verify")
+SHORT = {"elements": 100_000, "rounds": 1, "seconds": 2.0}
+
+
+def run(name: str, options: Options) -> Report:
+    """One bench on the server that is there; each is imported when it is asked for."""
+    module = import_module(f"_bench.{name}")
+    unknown = options.only - set(module.SECTIONS)
+    if unknown:
+        raise click.UsageError(f"{name} has no section {sorted(unknown)[0]}; it has {', '.join(module.SECTIONS)}.")
+    found: Report = module.measure(options)
+    return found
+
+
+def printed(names: tuple[str, ...], options: Options, file: Path | None, markdown: bool) -> None:
+    with common.server(options.postgres) as server:
+        reports = [run(name, options) for name in names if util.find_spec(f"_bench.{name}")]
+        common.publish(reports, common.machine(server.version), file=file, markdown=markdown)
+
+
+def output(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command has."""
+    for option in (
+        click.option("--markdown", is_flag=True, help="Print tables for the README."),
+        click.option("--json", "file", type=click.Path(path_type=Path), help="Write all numbers to this file."),
+        click.option("--postgres", default="embedded", help='"embedded", a major version, or a directory of programs.'),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@output
+@click.pass_context
+def main(context: click.Context, postgres: str, file: Path | None, markdown: bool) -> None:
+    """Measure what a cutover costs and saves, as ratios, on a PostgreSQL of its own. Without a command: all, short."""
+    if context.invoked_subcommand is None:
+        printed(BENCHES, Options(postgres=postgres, **SHORT), file, markdown)  # type: ignore[arg-type]
+
+
+@main.command()
+@click.option("--seconds", type=float, default=3, show_default=True, help="Of each way of appending.")
+@click.option("--writers", default=4, show_default=True)
+@output
+def writes(seconds: float, writers: int, postgres: str, file: Path | None, markdown: bool) -> None:
+    """Appends to one job that somebody else keeps locking."""
+    printed(("writes",), Options(postgres=postgres, seconds=seconds, writers=writers), file, markdown)
+
+
+def sized(name: str, help_text: str) -> None:
+    """A command over sets of data of some size, with sections that can be run alone."""
+
+    @main.command(name, help=help_text)
+    @click.option("--elements", default=1_000_000, show_default=True, help="Of each set of data.")
+    @click.option("--rounds", default=3, show_default=True, help="Of all ways in turn; the median counts.")
+    @click.option("--seconds", type=float, default=8, show_default=True, help="Of each way with live writers.")
+    @click.option("--only", default="", metavar="NAME,...", help="The sections to run; all of them by default.")
+    @click.option("--large", is_flag=True, help="With ten times the elements as well.")
+    @output
+    def command(file: Path | None, markdown: bool, only: str, **more: Any) -> None:
+        wanted = frozenset(each.strip() for each in only.split(",") if each.strip())
+        printed((name,), Options(only=wanted, **more), file, markdown)
+
+
+sized(
+    "backfill", "History into rows: against one statement, the loop written by hand, live writers, and its own limits."
+)
+sized("verify", "Both sides compared: against one statement, and another tool.")
+
+if __name__ == "__main__":
+    main(prog_name="scripts/bench")
