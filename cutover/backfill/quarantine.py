@@ -30,26 +30,26 @@ class Held:
 
 def open_count(alias: str, name: str) -> int:
     """How many elements are in quarantine and not waived."""
-    return int(db.scalar(alias, query("backfill", "count_quarantined"), {"name": name}))
+    return int(db.scalar(alias, query("quarantine", "count_quarantined"), {"name": name}))
 
 
 def listing(alias: str, name: str, *, limit: int = 100, waived: bool = False) -> list[Held]:
     """The elements in quarantine, oldest first; with `waived` also those that somebody has waived."""
     values = {"name": name, "limit": limit, "waived": waived}
-    return [Held(*row) for row in db.rows(alias, query("backfill", "list_quarantined"), values)]
+    return [Held(*row) for row in db.rows(alias, query("quarantine", "list_quarantined"), values)]
 
 
 def waive(alias: str, name: str, *, who: str, ids: Sequence[int] | None = None) -> int:
     """Say who takes the loss upon himself: of these, or of all that are open; how many there were."""
     values = {"name": name, "who": who, "ids": None if ids is None else list(ids)}
-    return db.run(alias, query("backfill", "waive"), values)
+    return db.run(alias, query("quarantine", "waive"), values)
 
 
 def known(binding: Binding, keys: Sequence[str]) -> dict[Identity, int]:
     """What is in quarantine for some parents, waived or not, with its id."""
     streams = [DOCUMENT, *(stream.name for stream in binding.streams)]
     values = {"name": binding.name, "streams": streams, "keys": list(keys)}
-    found = db.rows(binding.alias, query("backfill", "quarantined"), values)
+    found = db.rows(binding.alias, query("quarantine", "quarantined"), values)
     return {(stream, parent, digest, occurrence): each for each, stream, parent, digest, occurrence in found}
 
 
@@ -58,9 +58,9 @@ def settle(binding: Binding, keys: Sequence[str], refused: Iterable[Refused]) ->
     now = {each.identity: each for each in refused}
     gone = [held for identity, held in known(binding, keys).items() if identity not in now]
     if gone:
-        db.run(binding.alias, query("backfill", "acquit"), {"ids": gone})
+        db.run(binding.alias, query("quarantine", "acquit"), {"ids": gone})
     if now:
-        db.run(binding.alias, query("backfill", "quarantine"), columns(binding.name, list(now.values())))
+        db.run(binding.alias, query("quarantine", "quarantine"), columns(binding.name, list(now.values())))
 
 
 def columns(name: str, refused: list[Refused]) -> dict[str, object]:
@@ -78,4 +78,4 @@ def columns(name: str, refused: list[Refused]) -> dict[str, object]:
 def forget_gone(binding: Binding) -> int:
     """Drop what belongs to parents that are gone; how many elements that were."""
     parts = {"parent": binding.parent.identifier, "parent_key": binding.parent.key, "type": binding.parent.type}
-    return db.run(binding.alias, query("backfill", "acquit_gone", **parts), {"name": binding.name})
+    return db.run(binding.alias, query("quarantine", "acquit_gone", **parts), {"name": binding.name})
