@@ -40,19 +40,19 @@ def held(entry: Entry) -> str | None:
 
 def lag(alias: str) -> str | None:
     """A replica that is further behind than it should be."""
-    found = db.one(alias, query("backfill", "lag"), {"seconds": LAG.total_seconds()})
+    found = db.one(alias, query("throttle", "lag"), {"seconds": LAG.total_seconds()})
     return f"The replica {found[0]} is {found[1]:.1f} s behind." if found else None
 
 
 def archiver(alias: str) -> str | None:
     """An archiver of WAL that fails."""
-    found = db.one(alias, query("backfill", "archiver"))
+    found = db.one(alias, query("throttle", "archiver"))
     return f"The archiving of WAL fails at {found[0]}." if found else None
 
 
 def blocked(alias: str) -> int:
     """How many sessions wait for a lock of this transaction; asked before its end, or there are none."""
-    return int(db.scalar(alias, query("backfill", "blocked")))
+    return int(db.scalar(alias, query("throttle", "blocked")))
 
 
 def looks() -> Iterator[None]:
