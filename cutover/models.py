@@ -93,18 +93,21 @@ class Segment(models.Model):
 
 
 class Quarantine(models.Model):
-    """An element that does not decode, kept as it is with the reason."""
+    """An element that does not decode, kept as it is with the reason, and where it stood when it was found."""
 
     cutover = models.CharField(max_length=30)
     stream = models.TextField()
     parent_key = models.TextField()
     digest = models.CharField(max_length=64)
     occurrence = models.IntegerField()
+    path = models.TextField(null=True)  # a jsonpath of PostgreSQL
+    list_index = models.IntegerField(null=True)  # from 0, in the order of the list; null is no element of a list
     element = models.TextField()
     reason = models.TextField()
     at = models.DateTimeField()
     waived_by = models.TextField(default="")
     waived_at = models.DateTimeField(null=True)
+    waived_why = models.TextField(null=True)
 
     class Meta:
         constraints = (
