@@ -125,6 +125,7 @@ class Verification(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     cursor = models.TextField(null=True)
+    horizon = models.BigIntegerField(null=True)  # transactions with a lesser id had ended when it began
     parents = models.BigIntegerField(default=0)
     json_elements = models.BigIntegerField(default=0)
     table_elements = models.BigIntegerField(default=0)
@@ -132,3 +133,21 @@ class Verification(models.Model):
     table_checksum = models.TextField(default="")
     found = models.JSONField(default=dict)
     examples = models.JSONField(default=list)
+
+
+class Mending(models.Model):
+    """A repair or a rehydration: how far it is, and who does it. One at a time of each."""
+
+    cutover = models.CharField(max_length=30)
+    work = models.CharField(max_length=12)
+    epoch = models.IntegerField()
+    cursor = models.TextField(null=True)
+    token = models.UUIDField(null=True)
+    worker = models.TextField(default="")
+    leased_until = models.DateTimeField(null=True)
+    parents = models.BigIntegerField(default=0)
+    elements = models.BigIntegerField(default=0)
+    left_alone = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("cutover", "work"), name="cutover_mending_once_v1"),)
