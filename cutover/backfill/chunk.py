@@ -64,7 +64,7 @@ def one(
 
 def whole(stream: BoundStream, parent: str, document: object) -> Iterator[Refused]:
     for each in misplaced.find(stream, document):
-        yield Refused(each.stream, parent, each.key, token(each.value), 1, each.reason)
+        yield Refused(each.stream, parent, each.key, token(each.value), 1, each.reason, each.path)
 
 
 def no_row(lacking: Sequence[str]) -> str:

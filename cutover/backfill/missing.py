@@ -30,7 +30,11 @@ class Missing:
 
 @dataclass(frozen=True)
 class Refused:
-    """Something that cannot become a row, as the quarantine keeps it; `text` is its canonical JSON, or text that is none."""
+    """Something that cannot become a row, as the quarantine keeps it; `text` is its canonical JSON, or text that is none.
+
+    Attributes:
+        path: where it stands, as a jsonpath; empty for an element of a list, whose place the quarantine finds by itself.
+    """
 
     stream: str
     parent: str
@@ -38,6 +42,7 @@ class Refused:
     text: str
     occurrence: int
     reason: str
+    path: str = ""
 
     @property
     def digest(self) -> str:
