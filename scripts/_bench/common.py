@@ -18,6 +18,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+from psycopg.sql import Composable
+
 import servers
 from cutover.demo.server import Server
 
@@ -131,7 +133,7 @@ def machine(postgresql: str) -> dict[str, Any]:
     }
 
 
-def sql(statement: str, *values: object) -> list[tuple[Any, ...]]:
+def sql(statement: str | Composable, *values: object) -> list[tuple[Any, ...]]:
     """Run a statement in autocommit; its rows, if it has any."""
     from django.db import connection
 

@@ -6,10 +6,12 @@ No two elements of a list are equal.
 
 from collections.abc import Sequence
 
+from psycopg import sql
+
 from _bench import common
 
 EVENTS_EACH = 200  # objects in the list of a device
-EVENT_BYTES = 100  # the text of an object, roughly
+EVENT_BYTES = 81  # the text of an object, roughly
 
 # From the newest (1) to the oldest; the message has 40 to 80 characters.
 LINES = """
@@ -53,8 +55,13 @@ DEVICES = """
 def jobs(parents: int, elements: int) -> None:
     """Jobs with so many lines each, instead of those that are there. `elements` is 1,000 at most: the stream is capped."""
     forget()
-    with_values(JOBS, {"parents": parents, "elements": elements})
+    more_jobs(parents, elements)
     common.settle("jobs_job")
+
+
+def more_jobs(parents: int, elements: int) -> None:
+    """Jobs besides those that are there."""
+    with_values(JOBS, {"parents": parents, "elements": elements})
 
 
 def devices(sizes: Sequence[int]) -> None:
@@ -86,3 +93,19 @@ def begin(name: str) -> None:
     common.sql(f"TRUNCATE {child}, cutover_mark, cutover_quarantine RESTART IDENTITY")
     backfill.reset(binding)
     common.settle(parent, child)
+
+
+def count_rows(name: str) -> int:
+    from cutover.mapping import bind
+
+    statement = sql.SQL("SELECT count(*) FROM {}").format(bind(name).child.identifier)
+    return int(common.sql(statement)[0][0])
+
+
+def rows(name: str) -> tuple[object, ...]:
+    """What the child holds, whatever the order and the keys of its rows: equal for ways that have done the same."""
+    from cutover.mapping import bind
+
+    child = bind(name).child
+    statement = sql.SQL("SELECT count(*), sum(hashtextextended((to_jsonb(c) - {})::text, 0)) FROM {} c")
+    return common.sql(statement.format(sql.Literal(child.pk), child.identifier))[0]

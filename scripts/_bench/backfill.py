@@ -1,0 +1,181 @@
+"""The backfill against one statement that moves everything, against the loop written by hand, and against its own limits.
+
+Ways are measured in turn on the same tables and indexes; the rows of all of them are compared, or the rates mean nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from _bench import bounds, common, data, live, ways
+from _bench.common import Done, Options, Ratio, Report, Table
+
+LIMIT, HAND, ONE, TWO = "limit", "hand", "one", "two"
+SECTIONS = (LIMIT, HAND, ONE, TWO, "streaming", "memory", "chunks", "foreground")
+TITLES = {LIMIT: "one statement", HAND: "by hand", ONE: "one worker", TWO: "two workers"}
+CODED, STREAMED = "the same codec by hand", "one worker, custom codec"
+SLOW = 100_000  # elements at most, for ways that take ten times as long
+
+
+@dataclass(frozen=True)
+class Case:
+    """A set of data: so many elements for each parent of a cutover."""
+
+    title: str
+    name: str
+    each: int
+
+    def make(self, elements: int) -> int:
+        """Fill the parents; how many elements they have together."""
+        parents = max(1, elements // self.each)
+        if self.name == "job_logs":
+            data.jobs(parents, self.each)
+        else:
+            data.devices([self.each] * parents)
+        return parents * self.each
+
+
+LINES = Case("100 lines each", "job_logs", 100)
+CASES = (LINES, Case("1,000 lines each", "job_logs", 1000), Case("200 objects each", "device_events", 200))
+RATIOS = ((ONE, LIMIT, 0.85), (ONE, HAND, 8.0), (TWO, ONE, 1.4))
+
+
+@dataclass
+class Way:
+    """What a way has shown in all rounds."""
+
+    rates: list[float]
+    peaks: list[float]
+
+    @property
+    def rate(self) -> float:
+        return common.median(self.rates)
+
+
+Found = dict[str, dict[str, Way]]
+
+
+def measure(options: Options) -> Report:
+    """Every section that is asked for."""
+    report = Report("backfill")
+    peaks: dict[str, float] = {}
+    found = speed(report, options)
+    coded = streaming(report, options) if options.wants("streaming") else {}
+    for by_case in (found, coded):
+        for case, each in by_case.items():
+            peaks |= {f"{TITLES.get(way, way)}, {case}": max(seen.peaks) for way, seen in each.items()}
+    if options.large:
+        large(report, options, found)
+    if options.wants("memory"):
+        bounds.memory(report, peaks)
+    if options.wants("chunks"):
+        bounds.chunks(report, options)
+    if options.wants("foreground"):
+        live.foreground(report, options)
+    return report
+
+
+# Speed
+
+
+def speed(report: Report, options: Options) -> Found:
+    wanted = [way for way in TITLES if options.wants(way)]
+    if not wanted:
+        return {}
+    found = {case.title: by_turns(case, wanted, options) for case in CASES}
+    tabulate(report, "speed", found, f"{options.elements:,} of each; by hand {SLOW:,}", options)
+    for over, under, goal in RATIOS:
+        ratios(report, found, (over, under), goal)
+    return found
+
+
+def streaming(report: Report, options: Options) -> Found:
+    smaller = Options(elements=min(options.elements, SLOW), rounds=options.rounds)
+    found = {case.title: by_turns(case, [CODED, STREAMED], smaller) for case in (CASES[0], CASES[2])}
+    tabulate(report, "streaming", found, f"{smaller.elements:,} of each, through a codec without SQL", options)
+    ratios(report, found, (STREAMED, CODED), 3.0)
+    return found
+
+
+def by_turns(case: Case, wanted: list[str], options: Options) -> dict[str, Way]:
+    """Each way in turn, some rounds."""
+    total = case.make(options.elements)
+    common.at_phase(case.name, 2)
+    found = {name: Way([], []) for name in wanted}
+    seen: dict[str, object] = {}
+
+    def turn(name: str) -> float:
+        part = min(total, SLOW) if name == HAND else total
+        rate, done = one_turn(case, name, part)
+        found[name].peaks.append(max(each.peak_mib for each in done))
+        if part == total and name not in seen:
+            seen[name] = data.rows(case.name)
+        return rate
+
+    rates = common.rounds({name: partial(turn, name) for name in wanted}, options.rounds)
+    for name, each in rates.items():
+        found[name].rates = each
+    if len(set(seen.values())) > 1:
+        raise RuntimeError(f"{case.title}: the ways made different rows: {seen}.")
+    return found
+
+
+def one_turn(case: Case, name: str, elements: int) -> tuple[float, list[Done]]:
+    """Rows per second, from the first beginning to the last end."""
+    data.begin(case.name)
+    done = common.together(works(case, name, elements))
+    count = data.count_rows(case.name)
+    if count < elements:
+        raise RuntimeError(f"{case.title}, {name}: {count:,} of {elements:,} rows were made.")
+    return count / common.span(done), done
+
+
+def works(case: Case, name: str, elements: int) -> list[tuple[Callable[..., object], tuple[object, ...]]]:
+    """The processes of a way."""
+    return {
+        LIMIT: [(ways.limit, (case.name,))],
+        HAND: [(ways.by_hand, (case.name, elements))],
+        ONE: [(ways.worker, (case.name,))],
+        TWO: [(ways.worker, (case.name,))] * 2,
+        CODED: [(ways.with_codec, (case.name, elements))],
+        STREAMED: [(partial(ways.worker, custom=True), (case.name,))],
+    }[name]
+
+
+def large(report: Report, options: Options, found: Found) -> None:
+    """Ten times as much, once: the rate should not fall."""
+    case, once = LINES, Options(rounds=1)
+    small = found.get(case.title) or by_turns(case, [LIMIT, ONE], Options(elements=options.elements, rounds=1))
+    much = by_turns(case, [LIMIT, ONE], Options(elements=options.elements * 10, rounds=once.rounds))
+    title = f"{options.elements * 10:,} elements, {case.title}"
+    rows = [(TITLES[way], f"{each.rate:,.0f}/s", f"{max(each.peaks):.0f} MiB") for way, each in much.items()]
+    report.tables.append(Table(title, ("", "rate", "peak"), rows))
+    report.figures["large"] = figures({case.title: much})
+    for way, goal in ((ONE, 0.9), (LIMIT, None)):
+        if way in small:
+            report.ratios.append(
+                Ratio(f"{TITLES[way]}: ten times as much / as much", much[way].rate / small[way].rate, goal)
+            )
+
+
+# Tables
+
+
+def tabulate(report: Report, name: str, found: Found, what: str, options: Options) -> None:
+    cases = list(found)
+    rows = [(TITLES.get(way, way), *(f"{found[case][way].rate:,.0f}/s" for case in cases)) for way in found[cases[0]]]
+    title = f"{name}: elements per second, median of {options.rounds} rounds; {what}"
+    report.tables.append(Table(title, ("", *cases), rows))
+    report.figures[name] = figures(found)
+
+
+def figures(found: Found) -> dict[str, object]:
+    return {case: {way: vars(each) for way, each in by_way.items()} for case, by_way in found.items()}
+
+
+def ratios(report: Report, found: Found, pair: tuple[str, str], goal: float) -> None:
+    over, under = pair
+    for case, by_way in found.items():
+        if over in by_way and under in by_way:
+            name = f"{TITLES.get(over, over)} / {TITLES.get(under, under)}, {case}"
+            report.ratios.append(Ratio(name, by_way[over].rate / by_way[under].rate, goal))

@@ -1,0 +1,89 @@
+"""What writers notice of a backfill: the time of an append without it, beside it, and beside one that is asked to be nice.
+
+Writers are paced, as an application is: a machine that has nothing left has no p99 to compare.
+"""
+
+import random
+import time
+from dataclasses import dataclass, field
+from functools import partial
+
+from django.utils import timezone
+
+import cutover
+from _bench import common, data, ways
+from _bench.common import Done, Options, Ratio, Report, Table
+from project.jobs.models import Job
+
+PAUSE = 0.02  # from one append of a writer to the next
+MANY, HOT = 3, 2  # writers on many jobs, and on one hot job
+WARM_UP = 0.5
+WITHOUT, DEFAULT, NICE = "without", "default", "nice"
+QUANTILES = (0.5, 0.9, 0.99)
+
+
+@dataclass
+class Seen:
+    """Seconds of appends in all rounds, and what the backfill has moved in a second meanwhile."""
+
+    many: list[float] = field(default_factory=list)
+    hot: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+
+def foreground(report: Report, options: Options) -> None:
+    data.jobs(max(1, options.elements // 100), 100)
+    data.more_jobs(1, 1000)
+    common.at_phase("job_logs", 2)
+    jobs = list(Job.objects.order_by("pk").values_list("pk", flat=True))
+    found = {name: Seen() for name in (WITHOUT, DEFAULT, NICE)}
+    common.rounds({name: partial(turn, name, jobs, each, options) for name, each in found.items()}, options.rounds)
+    rows = [(f"{name} backfill", *figures(each)) for name, each in found.items()]
+    header = ("", *(f"{jobs} p{share * 100:.0f}" for jobs in ("many jobs", "hot job") for share in QUANTILES), "moved")
+    pace = f"{MANY} writers on many jobs and {HOT} on a hot one, each {1 / PAUSE:.0f} times a second"
+    report.tables.append(Table(f"foreground: time of an append, {pace}", header, rows))
+    for name, goal in ((DEFAULT, 1.5), (NICE, None)):
+        for title, part in (("many jobs", "many"), ("hot job", "hot")):
+            one, other = (common.quantile(getattr(found[which], part), 0.99) for which in (name, WITHOUT))
+            report.ratios.append(Ratio(f"p99 of appends, {name} / without, {title}", one / other, goal, at_most=True))
+    report.figures["foreground"] = {name: vars(each) for name, each in found.items()}
+
+
+def figures(seen: Seen) -> list[str]:
+    times = [common.quantile(values, share) for values in (seen.many, seen.hot) for share in QUANTILES]
+    moved = f"{common.median(seen.rates):,.0f}/s" if seen.rates else ""
+    return [*(f"{each * 1000:.1f} ms" for each in times), moved]
+
+
+def turn(name: str, jobs: list[int], seen: Seen, options: Options) -> float:
+    """Some seconds of appends; only those count during which the backfill was at work."""
+    data.begin("job_logs")
+    *many, hot = jobs
+    writers = [(append, (many if number < MANY else [hot], number, options.seconds)) for number in range(MANY + HOT)]
+    fill = partial(ways.worker, nice=name == NICE, seconds=options.seconds)
+    done = common.together([*writers, *([] if name == WITHOUT else [(fill, ("job_logs",))])])
+    begin, end = done[0].began + WARM_UP, done[0].began + options.seconds
+    if name != WITHOUT:
+        worker = done[-1]
+        end = min(end, worker.began + worker.result.filled)
+        seen.rates.append(worker.result.moved / worker.result.filled)
+    seen.many += counted(done[:MANY], begin, end)
+    seen.hot += counted(done[MANY : MANY + HOT], begin, end)
+    return end - begin
+
+
+def counted(done: list[Done], begin: float, end: float) -> list[float]:
+    return [took for each in done for at, took in each.result if begin <= at < end]
+
+
+def append(jobs: list[int], number: int, seconds: float) -> list[tuple[float, float]]:
+    """One writer: when each append began, and how long it took."""
+    logs, choice, found = cutover.use("job_logs"), random.Random(number), []  # noqa: S311 - no secret
+    began = due = time.monotonic()
+    while due < began + seconds:
+        time.sleep(max(0.0, due - time.monotonic()))
+        at, message = time.monotonic(), f"line {len(found)} of writer {number} at {due}"
+        logs.append(choice.choice(jobs), level="INFO", message=message, created_at=timezone.now())
+        found.append((at, time.monotonic() - at))
+        due = max(due + PAUSE, time.monotonic())
+    return found

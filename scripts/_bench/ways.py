@@ -1,0 +1,152 @@
+"""The ways to bring history into rows that are compared; each runs in a process of its own, after Django is set up."""
+
+import inspect
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import models
+
+from _bench import codecs, common
+from cutover import backfill
+from cutover.mapping import Binding, bind
+from project.jobs.models import Job, JobLog
+from project.shapes.models import Device, Event
+
+BATCH = 5000
+NICE = timedelta(seconds=0.1)
+
+# What somebody who knows exactly these tables would write: one transaction, and no look at what an element is.
+LIMITS = {
+    "job_logs": """
+        INSERT INTO jobs_joblog (job_id, position, created_at, level, message)
+        SELECT j.id, -l.n, substring(l.line FROM 2 FOR 19)::timestamp AT TIME ZONE 'UTC', split_part(l.line, ' ', 3),
+               substr(l.line, 24 + length(split_part(l.line, ' ', 3)))
+        FROM jobs_job j CROSS JOIN jsonb_array_elements_text(j.logs -> 'stdout') WITH ORDINALITY l(line, n)
+    """,
+    "device_events": """
+        INSERT INTO shapes_event (device_id, position, kind, count, at, extra)
+        SELECT d.id, e.n - jsonb_array_length(d.events) - 1, e.event ->> 'kind', (e.event ->> 'count')::integer,
+               (e.event ->> 'at')::timestamptz, e.event - '{kind,count,at}'::text[]
+        FROM shapes_device d CROSS JOIN jsonb_array_elements(d.events) WITH ORDINALITY e(event, n)
+    """,
+}
+
+
+def limit(name: str) -> None:
+    """Everything by one statement, in one transaction."""
+    common.sql(LIMITS[name])
+
+
+# By hand
+
+
+def by_hand(name: str, elements: int) -> None:
+    """The loop that everybody writes: the model's iterator, every element taken apart, `bulk_create` in batches."""
+    in_batches({"job_logs": lines, "device_events": events}[name](elements))
+
+
+def with_codec(name: str, elements: int) -> None:
+    """The same loop with the codec of the project."""
+    in_batches({"job_logs": coded_lines, "device_events": coded_events}[name](elements))
+
+
+def in_batches(rows: Iterable[models.Model]) -> None:
+    batch: list[Any] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH:
+            type(row)._default_manager.bulk_create(batch, batch_size=BATCH)
+            batch = []
+    if batch:
+        type(batch[0])._default_manager.bulk_create(batch, batch_size=BATCH)
+
+
+def first(parents: Iterable[Any], elements: int, of: Callable[[Any], list[Any]]) -> Iterator[tuple[Any, list[Any]]]:
+    """Parents and their lists until so many elements were seen; the rest is a matter of more time alone."""
+    for parent in parents:
+        yield parent, of(parent)
+        elements -= len(of(parent))
+        if elements <= 0:
+            return
+
+
+def stdout(job: Job) -> list[Any]:
+    return job.logs["stdout"]  # type: ignore[index, no-any-return] # the shape of the case
+
+
+def lines(elements: int) -> Iterator[JobLog]:
+    for job, listed in first(Job.objects.iterator(), elements, stdout):
+        for number, line in enumerate(listed, 1):
+            _, _, level, message = line.split(" ", 3)
+            at = datetime.strptime(line[1:20], codecs.LINE_TIME).replace(tzinfo=UTC)
+            yield JobLog(job=job, position=-number, created_at=at, level=level, message=message)
+
+
+def coded_lines(elements: int) -> Iterator[JobLog]:
+    codec = codecs.Line()
+    for job, listed in first(Job.objects.iterator(), elements, stdout):
+        for number, line in enumerate(listed, 1):
+            yield JobLog(job=job, position=-number, **codec.decode(line))
+
+
+def events(elements: int) -> Iterator[Event]:
+    for device, listed in first(Device.objects.iterator(), elements, lambda device: device.events):
+        for number, event in enumerate(listed, -len(listed)):
+            rest = {key: value for key, value in event.items() if key not in ("kind", "count", "at")}
+            at = datetime.strptime(event["at"], codecs.EVENT_TIME).replace(tzinfo=UTC)
+            kind, count = event["kind"], event["count"]
+            yield Event(device=device, position=number, kind=kind, count=count, at=at, extra=rest)
+
+
+def coded_events(elements: int) -> Iterator[Event]:
+    codec = codecs.Event()
+    for device, listed in first(Device.objects.iterator(), elements, lambda device: device.events):
+        for number, event in enumerate(listed, -len(listed)):
+            yield Event(device=device, position=number, **codec.decode(event))
+
+
+# By the toolkit
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What one worker did.
+
+    Attributes:
+        chunks: seconds and parents of each chunk.
+        filled: seconds until the last segment was done; what is left is the last look over everything.
+        moved: elements of all workers.
+    """
+
+    chunks: list[tuple[float, int]]
+    filled: float
+    moved: int
+
+
+def worker(name: str, *, custom: bool = False, nice: bool = False, seconds: float | None = None) -> Worked:
+    """A worker of the backfill as the command line runs it, to its end or for some seconds."""
+    began = time.monotonic()
+    options: dict[str, Any] = nicely() if nice else {}
+    if seconds is not None:
+        options["stop"] = lambda: time.monotonic() > began + seconds
+    chunks, filled, moved = [], 0.0, 0
+    for step in backfill.run(without_sql(bind(name)) if custom else bind(name), **options):
+        if step.chunk_parents:
+            chunks.append((step.seconds, step.chunk_parents))
+            filled, moved = time.monotonic() - began, step.elements
+    return Worked(chunks, filled, moved)
+
+
+def nicely() -> dict[str, Any]:
+    """What the preset of the command line gives to the backfill."""
+    return {"nice": True} if "nice" in inspect.signature(backfill.run).parameters else {"target": NICE}
+
+
+def without_sql(binding: Binding) -> Binding:
+    """The cutover as if its first stream had a codec of the project's own."""
+    codec = {"job_logs": codecs.Line(), "device_events": codecs.Event()}[binding.name]
+    stream, *others = binding.streams
+    return replace(binding, streams=(replace(stream, codec=codec.bind(binding.kinds)), *others))
