@@ -80,12 +80,23 @@ SELECT c.key, {visited}, {dirty} FROM unnest(%(keys)s::{type}[]) c(key)
 SELECT parent_key, stream, element, waived_at IS NOT NULL FROM cutover_quarantine
 WHERE cutover = %(name)s::text AND parent_key = ANY(%(keys)s::text[]) ORDER BY id
 
--- name: orphans
--- Parents that are gone and have rows, between two keys, and how many rows.
-SELECT {fk}, count(*) FROM {child}
+-- name: next_orphans
+-- The next parents that are gone and have rows, between two keys, and how many rows.
+SELECT {fk} AS key, count(*) FROM {child}
 WHERE (%(after)s::{type} IS NULL OR {fk} > %(after)s::{type}) AND (%(upto)s::{type} IS NULL OR {fk} <= %(upto)s::{type})
   AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
+GROUP BY {fk} ORDER BY {fk} LIMIT %(limit)s::bigint
+
+-- name: orphans_among
+-- Which of these parents are gone and have rows, and how many rows.
+SELECT {fk} AS key, count(*) FROM {child}
+WHERE {fk} = ANY(%(keys)s::{type}[]) AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
 GROUP BY {fk} ORDER BY {fk}
+
+-- name: lock_free
+-- Lock those of some parents that nobody else has locked, in the order of their keys, and wait for none.
+SELECT {parent_key} FROM {parent} WHERE {parent_key} = ANY(%(keys)s::{type}[])
+ORDER BY {parent_key} FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: delete_orphans
 -- Delete the rows of a parent that is gone.

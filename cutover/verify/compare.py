@@ -77,13 +77,6 @@ def measure(stream: int, numbers: Sequence[Any], odd: bool) -> Measure:
     return Measure(stream, elements, checksum, ordered, *table, standing, kept, after_json, broken, odd)
 
 
-def orphans(binding: Binding, after: Any, upto: Any) -> dict[Any, int]:
-    """The keys of parents that are gone, after one key and up to another (None is open), with the number of their rows."""
-    parts = places(binding)
-    found = db.rows(binding.alias, query("verify", "orphans", **parts), {"after": after, "upto": upto})
-    return dict((key, count) for key, count in found)
-
-
 def in_order(binding: Binding, stream: BoundStream) -> bool:
     """Whether the order of a stream can be compared: not in a table ordered by time; and a distinct list that shows rows
     of another has the order in which that one brought them."""

@@ -5,7 +5,7 @@ It changes nothing but its own line in `cutover_verification`.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from cutover.verify.compare import Parent
 from cutover.verify.findings import Finding
 from cutover.verify.result import Example, Progress, Result
 
+MOST_PARENTS = 20_000  # in a chunk; what is known of them is in memory
 MOST_LOOKS = 50  # parents looked at closely in one snapshot
 MOST_LOOKED_AT = 20_000  # elements and rows of theirs
 
@@ -32,7 +33,8 @@ class Course:
     entry: Entry
     result: Result
     cursor: str | None
-    pace: Pace
+    pace: Pace = field(default_factory=lambda: Pace(largest=MOST_PARENTS))
+    held: Pace = field(default_factory=suspects.pace)  # for the locks of the second look
 
     @property
     def after(self) -> Any:
@@ -67,7 +69,7 @@ def begun(binding: Binding, resume: bool) -> Course:
     entry = comparable(binding)
     known = store.unfinished(binding.alias, binding.name, entry.epoch) if resume else None
     found, cursor = known or (store.begin(binding.alias, binding.name, entry.epoch), None)
-    return Course(binding, entry, found, cursor, Pace())
+    return Course(binding, entry, found, cursor)
 
 
 def comparable(binding: Binding) -> Entry:
@@ -123,7 +125,7 @@ def take(course: Course, parents: list[Parent], *, last: bool) -> None:
     for batch in batches(closely):
         look_closely(course, batch)
     upto = None if last or not parents else parents[-1].key
-    for key, rows in suspects.orphans(course.binding, course.after, upto).items():
+    for key, rows in suspects.orphans(course.binding, course.after, upto):
         course.result.count(result.ORPHAN, rows)
         course.result.show(Example(result.ORPHAN, str(key), "", None, f"{rows} rows"))
 
@@ -159,7 +161,7 @@ def batches(parents: list[Parent]) -> Iterator[list[Parent]]:
     batch: list[Parent] = []
     size = 0
     for parent in parents:
-        weight = sum(each.elements + each.rows + each.after_json for each in parent.streams)
+        weight = suspects.weight(parent)
         if batch and (len(batch) == MOST_LOOKS or size + weight > MOST_LOOKED_AT):
             yield batch
             batch, size = [], 0
@@ -170,13 +172,23 @@ def batches(parents: list[Parent]) -> Iterator[list[Parent]]:
 
 
 def look_closely(course: Course, parents: list[Parent]) -> None:
-    for look in detail.look(course.binding, [parent.key for parent in parents]):
-        found = detail.findings(course.binding, look)
-        if suspects.serious(found):
-            found = suspects.confirmed(course.binding, look.sides.key)
+    for key, found in examined(course.binding, parents, course.held):
         for each in found:
             course.result.count(each.kind)
-            course.result.show(example(look.sides.key, each))
+            course.result.show(example(key, each))
+
+
+def examined(binding: Binding, parents: list[Parent], held: Pace) -> Iterator[suspects.Found]:
+    """The findings of some parents, looked at twice where the first look finds a difference."""
+    known = {parent.key: parent for parent in parents}
+    again: list[Parent] = []
+    for look in detail.look(binding, list(known)):
+        found = detail.findings(binding, look)
+        if suspects.serious(found):
+            again.append(known[look.sides.key])
+        else:
+            yield look.sides.key, found
+    yield from suspects.confirmed(binding, again, held)
 
 
 def example(key: Any, found: Finding) -> Example:

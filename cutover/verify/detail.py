@@ -46,14 +46,30 @@ class Look:
     quarantined: dict[str, tuple[Counter[str], Counter[str]]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the database says of some parents, not yet parsed: that can wait until no lock is held."""
+
+    sides: list[Sides]
+    visits: dict[Any, tuple[bool, bool]]
+    quarantine: dict[str, dict[str, tuple[Counter[str], Counter[str]]]]
+    phase: Phase
+
+
 def look(binding: Binding, keys: Sequence[Any]) -> list[Look]:
     """Look at parents in one snapshot of their own."""
     with db.one_snapshot(binding.alias):
-        return take(binding, keys)
+        reading = read(binding, keys)
+    return made(binding, reading)
 
 
 def take(binding: Binding, keys: Sequence[Any]) -> list[Look]:
-    """Look at parents inside the caller's transaction; those that are gone are left out.
+    """Look at parents inside the caller's transaction; those that are gone are left out."""
+    return made(binding, read(binding, keys))
+
+
+def read(binding: Binding, keys: Sequence[Any]) -> Reading:
+    """Ask inside the caller's transaction.
 
     What the backfill has done is asked first: what it does from then on only makes the sides agree.
     """
@@ -64,16 +80,22 @@ def take(binding: Binding, keys: Sequence[Any]) -> list[Look]:
         for key, visited, dirty in db.rows(binding.alias, visits_sql, {"name": binding.name, "keys": list(keys)})
     }
     phase = ledger.read(binding.alias, binding.name).phase
-    early = phase <= Phase.ADD_TABLE
-    json_rules = early or (binding.cutover.rewrites and not phase.reads_rows)
     quarantine = quarantined(binding, keys)
     found = [sides for sides in snapshot.take(binding, keys).values() if sides.found]
+    return Reading(found, visits, quarantine, phase)
+
+
+def made(binding: Binding, reading: Reading) -> list[Look]:
+    """The looks of a reading."""
+    early = reading.phase <= Phase.ADD_TABLE
+    json_rules = early or (binding.cutover.rewrites and not reading.phase.reads_rows)
     return [
-        made(binding, sides, (early, json_rules, *visits[sides.key]), quarantine[str(sides.key)]) for sides in found
+        parsed(binding, sides, (early, json_rules, *reading.visits[sides.key]), reading.quarantine[str(sides.key)])
+        for sides in reading.sides
     ]
 
 
-def made(
+def parsed(
     binding: Binding,
     sides: Sides,
     stage: tuple[bool, bool, bool, bool],

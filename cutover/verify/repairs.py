@@ -62,7 +62,7 @@ def repair(binding: Binding, *, apply: bool) -> Iterator[Action]:
         for parent in parents:
             yield from mended(binding, entry, parent, apply)
         upto = None if last else parents[-1].key
-        for key, rows in suspects.orphans(binding, after, upto).items():
+        for key, rows in suspects.orphans(binding, after, upto):
             yield orphaned(binding, entry, key, rows, apply)
         after = parents[-1].key if parents else None
 
@@ -72,13 +72,13 @@ def mended(binding: Binding, entry: Entry, parent: Parent, apply: bool) -> Itera
         return
     if course.agrees(binding, parent) or course.untouched(parent):
         return
-    found = suspects.confirmed(binding, parent.key)
+    found = suspects.confirmed_alone(binding, parent.key)
     if not suspects.serious(found):
         return
     if apply:
         done = tried(lambda: mend_parent(binding, entry, parent.key))
         yield from (action(parent.key, each, what, done=True) for each, what in done)
-        found = suspects.confirmed(binding, parent.key)
+        found = suspects.confirmed_alone(binding, parent.key)
     for each, what in planned(entry.phase, found):
         yield action(parent.key, each, what)
 

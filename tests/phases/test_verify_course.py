@@ -17,7 +17,7 @@ from stages import at_phase, move_only
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "Pace", lambda: Pace(parents=2, largest=2))
+    monkeypatch.setattr(course, "Pace", lambda **_: Pace(parents=2, largest=2))
 
 
 def filled(name: str, parents: int = 5) -> Binding:
