@@ -67,7 +67,7 @@ def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], 
         "parent": binding.parent.identifier,
         "range": condition,
     }
-    limits = {"limit": pace.size, "elements": pace.most_elements, "bytes": pace.most_bytes}
+    limits = {"limit": pace.size, "parents": pace.most_parents, "elements": pace.elements, "bytes": pace.size_bytes}
     found = [row for row in db.rows(binding.alias, query("backfill", "reach", **parts), {**values, **limits}) if row[4]]
     return Reach(
         [row[0] for row in found],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from cutover import chunk, db, ledger
-from cutover.backfill import lease, plan, work
+from cutover.backfill import difference, lease, plan, work
 from cutover.backfill.finish import finish
 from cutover.backfill.progress import Progress
 from cutover.backfill.throttle import Custom, looks
@@ -19,6 +19,10 @@ from cutover.phase import Phase
 
 LOCKING_TARGET = timedelta(seconds=0.1)  # where parents are locked, writers wait as long as a chunk takes
 LOCKING_PARENTS = 100
+MOST_PARENTS = 20_000  # their keys come to the worker
+MOST_ELEMENTS = 250_000  # these do not; what the server sorts beyond its work_mem goes to disk
+MOST_BYTES = 64 * 1024 * 1024
+PYTHON_BYTES = 4 * 1024 * 1024  # a document in Python takes ten times its text
 
 
 def run(
@@ -67,10 +71,12 @@ def permit(binding: Binding) -> None:
 
 
 def pace(binding: Binding, target: timedelta) -> Pace:
-    """How chunks begin and how large they get; small ones where parents are locked."""
+    """How chunks begin and how large they get; small ones where parents are locked or pass through Python."""
     if binding.cutover.rewrites:
         return Pace(target=min(target, LOCKING_TARGET), largest=LOCKING_PARENTS, parents=10)
-    return Pace(target=target, largest=20_000)
+    if not difference.compiles(binding):
+        return Pace(target=target, largest=MOST_PARENTS, most_bytes=PYTHON_BYTES)
+    return Pace(target=target, largest=MOST_PARENTS, most_elements=MOST_ELEMENTS, most_bytes=MOST_BYTES)
 
 
 def segments(job: Job) -> Iterator[Progress]:

@@ -86,9 +86,10 @@ UNION ALL SELECT cutover_n, {nothing} FROM cutover_candidates WHERE NOT cutover_
 SELECT {fk}::text, least(0, min({position})) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY {fk}
 
 -- name: reach
--- The next parents in the order of their keys, as far as the limits on elements and bytes go (at least one).
+-- The next parents in the order of their keys, as far as the shares of the limits on parents, elements and bytes add up to one.
 SELECT w.key, w.elements, w.bytes, w.readable,
-       w.n = 1 OR (sum(w.elements) OVER o <= %(elements)s::bigint AND sum(w.bytes) OVER o <= %(bytes)s::bigint) AS within
+       w.n = 1 OR w.n / %(parents)s::float8 + sum(w.elements) OVER o / %(elements)s::float8
+                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within
 FROM (
     SELECT c.n, c.key, {count} AS elements, COALESCE(octet_length(c.{column}::text), 0) AS bytes,
            c.{column} IS NULL OR d.document IS NOT NULL AS readable
@@ -97,7 +98,7 @@ FROM (
                sum(COALESCE(pg_column_size({value}), 0)) OVER o AS stored
         FROM {parent} WHERE {range} WINDOW o AS (ORDER BY {parent_key}) ORDER BY {parent_key} LIMIT %(limit)s::bigint
     ) c CROSS JOIN LATERAL (SELECT {document} AS document OFFSET 0) d
-    WHERE c.n = 1 OR c.stored <= %(bytes)s::bigint
+    WHERE c.n = 1 OR c.stored <= %(bytes)s::float8
 ) w WINDOW o AS (ORDER BY w.n) ORDER BY w.n
 
 -- name: existing

@@ -1,13 +1,48 @@
 """The size of the next chunk."""
 
+import random
+from collections.abc import Iterator
 from datetime import timedelta
 
+import pytest
+
 from cutover.chunk import Pace
+
+TRUTHS = {  # seconds for a chunk, a parent, an element, a byte
+    "fast": (0.005, 10e-6, 6e-6, 2e-9),
+    "slow": (0.02, 300e-6, 90e-6, 50e-9),
+    "slow commits": (0.04, 5e-6, 5e-6, 1e-9),
+    "heavy bytes": (0.005, 20e-6, 2e-6, 60e-9),
+}
 
 
 def learned(pace: Pace, seconds: float, *, elements: int = 0, size_bytes: int = 0) -> int:
     pace.learn(parents=pace.size, elements=elements, size_bytes=size_bytes, took=timedelta(seconds=seconds))
     return pace.size
+
+
+def chunks(pace: Pace, parents: list[tuple[int, int]], truth: tuple[float, ...]) -> Iterator[tuple[int, float]]:
+    """Go through parents of so many elements and bytes as the statement `reach` does: the parents of each chunk, its seconds."""
+    start = 0
+    while start < len(parents):
+        taken, elements, size_bytes = 0, 0, 0
+        for more, bytes_more in parents[start : start + pace.size]:
+            share = (taken + 1) / pace.most_parents + (elements + more) / pace.elements
+            if taken and share + (size_bytes + bytes_more) / pace.size_bytes > 1:
+                break
+            taken, elements, size_bytes = taken + 1, elements + more, size_bytes + bytes_more
+        seconds = truth[0] + truth[1] * taken + truth[2] * elements + truth[3] * size_bytes
+        pace.learn(parents=taken, elements=elements, size_bytes=size_bytes, took=timedelta(seconds=seconds))
+        start += taken
+        yield taken, seconds
+
+
+def mixed() -> list[tuple[int, int]]:
+    """Runs of parents with nothing, with some, with many, and with parents of all sizes up to 100,000 elements."""
+    found = random.Random(1)  # noqa: S311 - the same parents each time
+    sizes = [0] * 30_000 + [20_000] * 20 + [100] * 3_000 + [0] * 20_000 + [1000] * 300 + [0] * 5_000
+    sizes += [found.choice((0, 0, 0, 1, 10, 100, 1_000, 10_000, 100_000)) for _ in range(2_000)]
+    return [(size, 2 + size * found.choice((10, 60, 400))) for size in sizes]
 
 
 def test_a_fast_chunk_is_followed_by_one_at_most_twice_as_large() -> None:
@@ -33,8 +68,45 @@ def test_it_settles_at_the_target_time() -> None:
     assert 450 <= pace.size <= 550
 
 
+@pytest.mark.parametrize("truth", TRUTHS.values(), ids=TRUTHS)
+@pytest.mark.parametrize("target", [0.1, 0.5])
+def test_no_chunk_of_several_parents_takes_twice_the_target_however_they_are_mixed(
+    truth: tuple[float, ...], target: float
+) -> None:
+    pace = Pace(target=timedelta(seconds=target), largest=20_000, most_elements=250_000, most_bytes=64 * 1024 * 1024)
+    longest = max(seconds for parents, seconds in chunks(pace, mixed(), truth) if parents > 1)
+    assert longest <= 2 * target
+
+
+@pytest.mark.parametrize("elements", [0, 10, 1_000])
+def test_parents_of_one_kind_fill_most_of_the_target_time(elements: int) -> None:
+    pace = Pace(largest=1_000_000, most_elements=250_000, most_bytes=64 * 1024 * 1024)
+    parents = [(elements, 60 * elements)] * (10_000_000 // (20 + elements * 6))
+    found = list(chunks(pace, parents, TRUTHS["fast"]))
+    assert len(found) > 15
+    assert 0.4 <= found[-2][1] <= 0.6
+
+
+def test_a_run_of_empty_parents_leaves_the_elements_alone() -> None:
+    pace = Pace()
+    before = pace.elements
+    for _ in range(20):
+        learned(pace, pace.size * 1e-6)
+    assert pace.size > 10_000
+    assert pace.elements == before
+
+
+def test_another_target_is_another_size_at_once() -> None:
+    pace = Pace()
+    before = pace.elements
+    pace.target = timedelta(seconds=0.1)
+    assert pace.elements == pytest.approx(before / 5)
+
+
 def test_halving_ends_at_one() -> None:
     pace = Pace(parents=3)
+    before = pace.elements
     assert pace.halve()
     assert pace.size == 1
+    assert pace.elements == before / 2
     assert not pace.halve()
