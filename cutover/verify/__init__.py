@@ -1,5 +1,6 @@
 """Verification: both sides compared in one snapshot, differences named down to the element, and mended where possible."""
 
+from cutover.verify.comparison import Line, compared
 from cutover.verify.course import run
 from cutover.verify.rebuild import rebuilt
 from cutover.verify.rehydration import Rehydrated, rehydrate, rehydrated
@@ -11,9 +12,11 @@ __all__ = [
     "MISSING_IN_JSON",
     "Action",
     "Example",
+    "Line",
     "Progress",
     "Rehydrated",
     "Result",
+    "compared",
     "latest",
     "rebuilt",
     "rehydrate",

@@ -50,8 +50,12 @@ class Finding:
     @property
     def text(self) -> str:
         """The value for a report, cut; what no text in the database can hold is escaped."""
-        plain = isinstance(self.value, str) and why_not_jsonb(self.value) is None
-        return result.cut(self.value if plain else token(self.value))
+        return result.cut(as_text(self.value))
+
+
+def as_text(value: Any) -> str:
+    """An element for a reader: a string as it is, anything else as JSON."""
+    return value if isinstance(value, str) and why_not_jsonb(value) is None else token(value)
 
 
 def odd_value(stream: str, key: str | None, value: Any, *, token_text: str, around: Circumstances) -> Finding:
