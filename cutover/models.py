@@ -151,3 +151,29 @@ class Mending(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("cutover", "work"), name="cutover_mending_once_v1"),)
+
+
+class Worker(models.Model):
+    """A worker of a backfill, as it last said: what it does, or what it waits for."""
+
+    cutover = models.CharField(max_length=30, db_index=True)
+    name = models.TextField()
+    host = models.TextField()
+    pid = models.IntegerField()
+    segment = models.IntegerField(null=True)
+    waiting = models.TextField()
+    since = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+
+class Control(models.Model):
+    """How gently all workers of a backfill go, and what its chunks have held and taken so far."""
+
+    cutover = models.CharField(max_length=30, primary_key=True)
+    target_seconds = models.FloatField(null=True)  # null is the default
+    rest = models.FloatField(default=0)  # share of the time
+    workers = models.IntegerField(null=True)  # null is any number
+    set_by = models.TextField(default="")
+    set_at = models.DateTimeField(null=True)
+    elements = models.BigIntegerField(default=0)
+    seconds = models.FloatField(default=0)
