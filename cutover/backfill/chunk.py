@@ -4,10 +4,13 @@ In one statement, and so in one snapshot, every dual write is whole. Two streams
 would insert it twice. It opens no transaction; the caller has made sure that nobody else fills these parents.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db import DataError, transaction
 
 from cutover import db
-from cutover.backfill import columns, difference, misplaced
+from cutover.backfill import columns, difference, direct, misplaced
 from cutover.backfill.missing import Filled, Missing, Refused
 from cutover.codecs import Undecodable, element
 from cutover.mapping import Binding, BoundStream
@@ -24,11 +27,26 @@ def fill(binding: Binding, keys: Sequence[str]) -> Filled:
         if wanted.lacking:
             done.refused += refused(stream, missing(binding, stream, keys), wanted.lacking)
             continue
-        values = {"keys": list(keys), **wanted.parameters}
-        found = db.rows(binding.alias, difference.fill(binding, stream), values)
-        done.inserted += sum(row[4] for row in found if row[0] == "inserted")
-        done.refused += refused(stream, [row for row in found if row[0] != "inserted"])
+        whole, inserted = at_once(binding, stream, keys, wanted.parameters)
+        done.inserted += inserted
+        left = [key for key in keys if key not in whole]
+        if left:
+            found = db.rows(binding.alias, difference.fill(binding, stream), {"keys": left, **wanted.parameters})
+            done.inserted += sum(row[4] for row in found if row[0] == "inserted")
+            done.refused += refused(stream, [row for row in found if row[0] != "inserted"])
     return done
+
+
+def at_once(
+    binding: Binding, stream: BoundStream, keys: Sequence[str], parameters: Mapping[str, Any]
+) -> tuple[set[str], int]:
+    """Fill whole lists: the parents that need nothing more, and how many rows were inserted (Note [Direct])."""
+    try:
+        with transaction.atomic(using=binding.alias):
+            found = db.one(binding.alias, direct.fill(binding, stream), {"keys": list(keys), **parameters})
+    except DataError:
+        return set(), 0
+    return (set(), 0) if found is None else (set(found[0]), int(found[1]))
 
 
 def missing(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> list[Found]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from cutover import db, ledger, marks
-from cutover.backfill import chunk, difference, quarantine, reach, streaming, visit
+from cutover.backfill import chunk, difference, direct, quarantine, reach, streaming, visit
 from cutover.backfill.lease import LANE, Segment
 from cutover.backfill.missing import Refused
 from cutover.backfill.progress import totals
+from cutover.backfill.reach import Reach
 from cutover.chunk import Pace
 from cutover.mapping import Binding
 
@@ -33,7 +34,7 @@ def looks(binding: Binding) -> Iterator[Look]:
         with db.read_committed(binding.alias):
             visit.prepare(binding)
             wanted = reach.after(binding, EVERYTHING, cursor, pace)
-            found = gaps(binding, wanted.keys, wanted.unreadable) if wanted.keys else {}
+            found = gaps(binding, uneven(binding, wanted), wanted.unreadable)
         if not wanted.keys:
             return
         cursor = wanted.keys[-1]
@@ -43,14 +44,26 @@ def looks(binding: Binding) -> Iterator[Look]:
         yield Look(len(wanted.keys), found, cursor)
 
 
+def uneven(binding: Binding, wanted: Reach) -> list[str]:
+    """The parents that have to be looked at element by element: those whose lists are not as long as their rows are many.
+
+    Equal numbers say that nothing was left out. That each row is its element is what the verification says, for the drop.
+    """
+    if not difference.compiles(binding) or any(stream.key_field is not None for stream in binding.streams):
+        return wanted.keys
+    found = {row[0] for row in db.rows(binding.alias, direct.uneven(binding), {"keys": wanted.keys})}
+    return [key for key in wanted.keys if key in found or key in wanted.unreadable]
+
+
 def gaps(binding: Binding, keys: Sequence[str], unreadable: Sequence[str]) -> dict[str, dict[str, int]]:
     """For each parent and stream, how many elements have neither a row nor a place in quarantine."""
     by_python = keys if not difference.compiles(binding) else unreadable
     by_sql = [key for key in keys if key not in set(by_python)]
     found: list[Refused] = []
     for stream in binding.streams:
-        if by_sql:
-            found += chunk.refused(stream, chunk.missing(binding, stream, by_sql))
+        short = db.rows(binding.alias, direct.short(binding, stream), {"keys": by_sql}) if by_sql else []
+        if short:
+            found += chunk.refused(stream, chunk.missing(binding, stream, [row[0] for row in short]))
         if by_python:
             missing, refused = streaming.differences(binding, stream, by_python)
             found += [*refused, *(each.refused(stream.name, "") for each in missing)]

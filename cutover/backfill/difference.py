@@ -25,7 +25,7 @@ def fill(binding: Binding, stream: BoundStream) -> str:
     """The statement that inserts the difference; its parameters are the keys and `columns.of(...).parameters`."""
     decoded = stream.codec.decode_sql(sql.Identifier("m", "element"))
     names = list(decoded.columns)
-    taken = [sql.SQL("{} AS ok").format(sql.SQL("({} AND {})").format(decoded.ok, key_fits(stream)))]
+    taken = [sql.SQL("{} AS ok").format(sql.SQL("({} AND {})").format(decoded.ok, key_fits(stream, sql.SQL("m.key"))))]
     taken += [
         sql.SQL("{} AS {}").format(decoded.columns[name], sql.Identifier(f"c{number}"))
         for number, name in enumerate(names)
@@ -80,10 +80,10 @@ def tables(binding: Binding) -> dict[str, sql.Composable]:
     }
 
 
-def key_fits(stream: BoundStream) -> sql.Composable:
+def key_fits(stream: BoundStream, key: sql.Composable) -> sql.Composable:
     """Whether the dynamic key fits its column; a text column takes any key that is short enough."""
     most = None if stream.key_field is None else stream.kinds[stream.key_field].max_length
-    return sql.SQL("TRUE") if most is None else sql.SQL("char_length(m.key) <= {}").format(sql.Literal(most))
+    return sql.SQL("TRUE") if most is None else sql.SQL("char_length({}) <= {}").format(key, sql.Literal(most))
 
 
 def compiles(binding: Binding) -> bool:

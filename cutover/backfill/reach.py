@@ -7,7 +7,7 @@ from psycopg import sql
 from cutover import db
 from cutover.backfill.lease import Segment
 from cutover.chunk import Pace
-from cutover.mapping import Binding, document
+from cutover.mapping import Binding, BoundStream, document
 from cutover.sql import query
 
 
@@ -51,15 +51,9 @@ def existing(binding: Binding, keys: list[str]) -> set[str]:
 
 def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], pace: Pace) -> Reach:
     whole = sql.Identifier("d", "document")
-    count = sql.SQL(" + ").join(
-        sql.SQL(
-            "COALESCE((SELECT sum(CASE jsonb_typeof(l.list) WHEN 'array' THEN jsonb_array_length(l.list) ELSE 1 END)"
-            " FROM {} l), 0)"
-        ).format(document.lists(stream, whole))
-        for stream in binding.streams
-    )
     parts: dict[str, sql.Composable] = {
-        "count": sql.SQL("({})::bigint").format(count),
+        "count": sql.SQL("({})::bigint").format(sql.SQL(" + ").join(length(each, whole) for each in binding.streams)),
+        "size": sql.SQL("pg_column_size({})").format(whole),
         "column": sql.Identifier(binding.column),
         "value": binding.parent.column(binding.column),
         "document": document.stored_document(binding, "c"),
@@ -75,3 +69,11 @@ def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], 
         int(sum(row[2] for row in found)),
         [row[0] for row in found if not row[3]],
     )
+
+
+def length(stream: BoundStream, document_sql: sql.Composable) -> sql.Composable:
+    """How many elements the lists of a stream hold; what stands where a list should be counts as one."""
+    return sql.SQL(
+        "COALESCE((SELECT sum(CASE jsonb_typeof(l.list) WHEN 'array' THEN jsonb_array_length(l.list) ELSE 1 END)"
+        " FROM {} l), 0)"
+    ).format(document.lists(stream, document_sql))

@@ -21,6 +21,7 @@ from cutover.chunk import Pace
 from cutover.mapping import Binding
 from cutover.sql import query
 
+WORK_MEM = "64MB"  # the lists of a chunk, its rows while they are sorted
 PARENT_LOCK_TIMEOUT = "500ms"  # pgroll
 SEGMENT_LOCK_TIMEOUT = "30s"  # a former holder ends its chunk; no writer ever waits here
 
@@ -99,7 +100,10 @@ def prepare(binding: Binding) -> None:
     """
     db.set_local(binding.alias, "lock_timeout", SEGMENT_LOCK_TIMEOUT)
     db.set_local(binding.alias, "enable_nestloop", "off")
+    db.set_local(binding.alias, "enable_memoize", "off")
     db.set_local(binding.alias, "jit", "off")
+    db.set_local(binding.alias, "datestyle", "ISO, YMD")
+    db.set_local(binding.alias, "work_mem", WORK_MEM)
 
 
 def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:

@@ -34,6 +34,12 @@ _DIRECTIVES = {
 }
 
 
+_PRINTED = {"%Y-%m-%d %H:%M:%S": " ", "%Y-%m-%dT%H:%M:%S": "T"}
+"""What PostgreSQL prints itself, under DateStyle ISO, five times as fast as to_char: the separator."""
+
+_ISO = {*_PRINTED, "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S.%f"}
+
+
 @dataclass(frozen=True)
 class Clock:
     """A format of %Y %m %d %H %M %S %f %% and literal text. Raises ValueError for any other."""
@@ -128,6 +134,22 @@ class Clock:
             return sql.SQL("0")
         at, width = self._offsets[part]
         return sql.SQL("substr({}, {}, {})::integer").format(text, quote.literal(at + 1), quote.literal(width))
+
+    @cached_property
+    def _is_iso(self) -> bool:
+        """Whether PostgreSQL reads such a text as it stands, whatever the DateStyle."""
+        return self.format in _ISO
+
+    def direct_sql(self, text: sql.Composable) -> sql.Composable:
+        """The timestamp that the text says; raises for text that says none."""
+        return sql.SQL("({})::timestamp").format(text) if self._is_iso else self.read_sql(text)
+
+    def back_sql(self, timestamp: sql.Composable) -> sql.Composable:
+        """The text of a timestamp, under DateStyle ISO; a longer one where the format cannot say it."""
+        if self.format not in _PRINTED:
+            return self.write_sql(timestamp)
+        text = sql.SQL("({})::text").format(timestamp)
+        return text if _PRINTED[self.format] == " " else sql.SQL("replace({}, ' ', 'T')").format(text)
 
     def write_sql(self, timestamp: sql.Composable) -> sql.Composable:
         """The text of a timestamp without time zone."""

@@ -38,6 +38,19 @@ class TextForm(ABC):
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         """The text; NULL where `write` raises, and for NULL."""
 
+    def direct_sql(self, text: sql.Composable) -> sql.Composable:
+        """`read_sql`, as fast as it can be; it may raise for text that does not fit. DateStyle is ISO."""
+        return self.read_sql(text)
+
+    def back_sql(self, column: sql.Composable) -> sql.Composable:
+        """The text from which `direct_sql` made the column, as fast as it can be; another one if there is none. DateStyle is ISO."""
+        return self.write_sql(column)
+
+    def within_sql(self, column: sql.Composable) -> sql.Composable | None:
+        """What has to hold of a column beside that its text comes back; None for nothing."""
+        del column
+        return None
+
 
 class JsonForm(ABC):
     """One column as a JSON value that is not null."""
@@ -65,3 +78,11 @@ class JsonForm(ABC):
     @abstractmethod
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         """The jsonb; NULL where `write` raises, and for NULL."""
+
+    def direct_sql(self, value: sql.Composable) -> sql.Composable:
+        """`read_sql`, as fast as it can be; it may raise for a value that does not fit. DateStyle is ISO."""
+        return sql.SQL("CASE WHEN {} THEN {} END").format(self.safe_sql(value), self.read_sql(value))
+
+    def proof_sql(self, value: sql.Composable, column: sql.Composable) -> sql.Composable:
+        """Whether the value fits and comes back from the column; NULL is no. DateStyle is ISO."""
+        return sql.SQL("{} AND ({})::text = ({})::text").format(self.fits_sql(value), self.write_sql(column), value)

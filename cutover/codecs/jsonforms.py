@@ -44,6 +44,17 @@ class Quoted(JsonForm):
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return sql.SQL("to_jsonb({})").format(self.inner.write_sql(column))
 
+    def direct_sql(self, value: sql.Composable) -> sql.Composable:
+        return self.inner.direct_sql(_text_sql(value))
+
+    def proof_sql(self, value: sql.Composable, column: sql.Composable) -> sql.Composable:
+        tests = [
+            sql.SQL("jsonb_typeof({}) = 'string'").format(value),
+            sql.SQL("{} = {}").format(self.inner.back_sql(column), _text_sql(value)),
+            self.inner.within_sql(column),
+        ]
+        return sql.SQL(" AND ").join(test for test in tests if test is not None)
+
 
 @dataclass(frozen=True)
 class Truth(JsonForm):

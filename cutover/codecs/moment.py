@@ -90,6 +90,20 @@ class Moment(TextForm):
             "CASE WHEN {time} >= '0001-01-01'::timestamp AND {time} < '10000-01-01'::timestamp THEN {text} END"
         ).format(time=time, text=self.clock.write_sql(time))
 
+    def direct_sql(self, text: sql.Composable) -> sql.Composable:
+        time = self.clock.direct_sql(text)
+        return time if self.zone is None else self._shifted_sql(time)
+
+    def back_sql(self, column: sql.Composable) -> sql.Composable:
+        return self.clock.back_sql(column if self.zone is None else self._shifted_sql(column))
+
+    def within_sql(self, column: sql.Composable) -> sql.Composable | None:
+        if self.zone in (None, "UTC"):
+            return None
+        return sql.SQL(
+            "{column} >= '0001-01-01 00:00:00+00'::timestamptz AND {column} < '10000-01-01 00:00:00+00'::timestamptz"
+        ).format(column=column)
+
     def _shifted_sql(self, time: sql.Composable) -> sql.Composable:
         return sql.SQL("({} AT TIME ZONE {})").format(time, quote.literal(str(self.zone)))
 

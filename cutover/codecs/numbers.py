@@ -50,6 +50,14 @@ class WholeNumber(JsonForm):
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return sql.SQL("to_jsonb({})").format(column)
 
+    def direct_sql(self, value: sql.Composable) -> sql.Composable:
+        return sql.SQL("({})::{}").format(value, integer_type(self.bits))
+
+    def proof_sql(self, value: sql.Composable, column: sql.Composable) -> sql.Composable:
+        return sql.SQL("jsonb_typeof({value}) = 'number' AND ({column})::text = ({value} #>> '{{}}')").format(
+            value=value, column=column
+        )
+
 
 @dataclass(frozen=True)
 class FloatNumber(JsonForm):

@@ -111,6 +111,34 @@ class Object(Compiled):
             columns[self._rest] = self._rest_sql(element)
         return columns
 
+    def direct_sql(self, element: sql.Composable) -> dict[str, sql.Composable]:
+        """The members of the object, each as its column, and the rest."""
+        columns = {}
+        for slot, value in self._values_sql(element):
+            columns[slot.field] = slot.form.direct_sql(sql.SQL("nullif({}, 'null'::jsonb)").format(value))
+        if self._rest is not None:
+            columns[self._rest] = self._rest_sql(element)
+        return columns
+
+    def proof_sql(self, element: sql.Composable, columns: Mapping[str, sql.Composable]) -> sql.Composable:
+        """Whether each member comes back from its column; what no column takes is in the rest as it was."""
+        tests = [sql.SQL("jsonb_typeof({}) = 'object'").format(element)]
+        for slot, value in self._values_sql(element):
+            absent = sql.SQL("({}) IS NULL").format(value)
+            null = sql.SQL("jsonb_typeof({}) = 'null'").format(value)
+            tests.append(
+                sql.SQL("CASE WHEN {absent} THEN {nullable} WHEN {null} THEN {kept} ELSE {proof} END").format(
+                    absent=absent,
+                    null=null,
+                    nullable=_boolean_sql(slot.kind.nullable),
+                    kept=_boolean_sql(slot.kind.nullable and self._rest is not None),
+                    proof=slot.form.proof_sql(value, columns[slot.field]),
+                )
+            )
+        if self._rest is None:
+            tests.append(sql.SQL("(({}) - {}) = '{{}}'::jsonb").format(element, _names_sql(map(_key, self._slots))))
+        return sql.SQL("({})").format(sql.SQL(" AND ").join(tests))
+
     def _rest_sql(self, element: sql.Composable) -> sql.Composable:
         taken = [
             sql.SQL("CASE WHEN jsonb_typeof({}) <> 'null' THEN {} END").format(_member_sql(element, key), _key(key))

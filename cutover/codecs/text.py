@@ -7,6 +7,7 @@ last one takes the rest. No regular expression decides, so both languages agree.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from psycopg import sql
 
@@ -28,6 +29,7 @@ class Text(Compiled):
     stand for braces. Raises ValueError for a template that would not tell where a field ends.
     """
 
+    textual: ClassVar[bool] = True
     _forms: Mapping[str, TextForm]
 
     def __init__(self, template: str, tz: str | None = None) -> None:
@@ -80,8 +82,11 @@ class Text(Compiled):
         return self._forms[field.name].write(value) + (field.separator or "")
 
     def _walk(self, element: sql.Composable) -> tuple[list[sql.Composable], dict[str, sql.Composable]]:
-        """The conditions on the text, and the piece of it that each field takes."""
-        reader = Reader(sql.SQL("(({}) #>> '{{}}')").format(element))
+        """The conditions on the text of a jsonb string, and the piece of it that each field takes."""
+        return self._walk_text(sql.SQL("(({}) #>> '{{}}')").format(element))
+
+    def _walk_text(self, text: sql.Composable) -> tuple[list[sql.Composable], dict[str, sql.Composable]]:
+        reader = Reader(text)
         pieces = {}
         for item in self._items:
             if isinstance(item, str):
@@ -109,18 +114,38 @@ class Text(Compiled):
             for name, piece in pieces.items()
         }
 
+    def direct_sql(self, element: sql.Composable) -> dict[str, sql.Composable]:
+        """The pieces of the text, each as its column."""
+        _, pieces = self._walk_text(element)
+        return {name: self._forms[name].direct_sql(piece) for name, piece in pieces.items()}
+
+    def proof_sql(self, element: sql.Composable, columns: Mapping[str, sql.Composable]) -> sql.Composable:
+        """Whether the columns, written out, are the text: that says that every literal and separator was there."""
+        parts = self._joined({name: self._forms[name].back_sql(column) for name, column in columns.items()})
+        within = [self._forms[name].within_sql(column) for name, column in columns.items()]
+        tests = [sql.SQL("{} = {}").format(sql.SQL(" || ").join(parts), element), *within]
+        return sql.SQL(" AND ").join(test for test in tests if test is not None)
+
     def encode_sql(self, alias: str) -> sql.Composable:
         """The line as a jsonb string; NULL where `encode` raises ValueError."""
         names = self._column_names()
+        written = {
+            name: form.write_sql(quote.identifier(alias, names[name])) for name, form in self._forms.items()
+        }
+        return sql.SQL("to_jsonb(({}))").format(sql.SQL(" || ").join(self._joined(written)))
+
+    def _joined(self, written: Mapping[str, sql.Composable]) -> list[sql.Composable]:
+        """The pieces of the line in their order; the first one is text, so that `||` joins texts."""
         parts: list[sql.Composable] = []
         for item in self._items:
             if isinstance(item, str):
                 parts.append(quote.literal(item))
                 continue
-            parts.append(self._forms[item.name].write_sql(quote.identifier(alias, names[item.name])))
+            parts.append(written[item.name])
             if item.separator is not None:
                 parts.append(quote.literal(item.separator))
-        return sql.SQL("to_jsonb((''::text || {}))").format(sql.SQL(" || ").join(parts))
+        parts[0] = sql.SQL("({})::text").format(parts[0])
+        return parts
 
 
 def _without(literal: str, rest: str, element: str) -> str:

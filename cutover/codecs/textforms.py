@@ -45,6 +45,9 @@ class PlainText(TextForm):
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return sql.SQL("{}::text").format(column)
 
+    def within_sql(self, column: sql.Composable) -> sql.Composable | None:
+        return None if self.most is None else self.fits_sql(column)
+
 
 @dataclass(frozen=True)
 class WholeText(TextForm):

@@ -67,6 +67,72 @@ FROM cutover_candidates WHERE NOT cutover_fits
 UNION ALL SELECT 'misplaced', parent_key::text, NULL, document::text, NULL FROM cutover_parents p WHERE {misplaced}
 UNION ALL SELECT 'inserted', NULL, NULL, NULL, count(*) FROM cutover_inserted
 
+-- name: direct
+-- Fill whole lists for which no row stands yet, at the speed of a plain INSERT ... SELECT. It raises where an element is none
+-- of the stream. It returns the parents that need nothing more of this stream, and how many rows it has inserted.
+WITH {whole},
+cutover_inserted AS (
+    INSERT INTO {child} ({names})
+    SELECT {names} FROM (
+        SELECT {columns}, m.* FROM (
+            SELECT l.parent_key AS cutover_parent, l.key AS cutover_key, e.value AS cutover_element, ({age}) AS cutover_age,
+                   l.floor - ({age}) AS cutover_place, {decoded}
+            FROM cutover_lists l JOIN cutover_done USING (parent_key)
+            CROSS JOIN LATERAL {each}(l.list) WITH ORDINALITY e(value, ordinality)
+            WHERE l.free OFFSET 0
+        ) m
+    ) AS {row}
+    WHERE CASE WHEN ({proof}) AND ({shown}) THEN TRUE ELSE 1 / (cutover_age * 0) = 1 END
+    ORDER BY cutover_parent, cutover_key, cutover_age DESC
+)
+SELECT ARRAY(SELECT parent_key::text FROM cutover_done),
+       COALESCE((SELECT sum(l.length) FROM cutover_lists l JOIN cutover_done USING (parent_key) WHERE l.free), 0)
+
+-- name: whole
+-- Part: for each list whether it can be filled whole (`free`), or has its rows already, newest first; and the parents of
+-- which that holds for every list.
+cutover_rows AS MATERIALIZED (
+    SELECT {fk} AS parent_key, {key} AS key, least(0, min({position})) AS floor,
+           array_agg(({element})::text ORDER BY {newest_first}) FILTER (WHERE {shown} AND {stands}) AS elements
+    FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY 1, 2
+),
+cutover_lists AS MATERIALIZED (
+    SELECT p.parent_key, l.key, l.list, l.length, l.length > 0 AND r.elements IS NULL AS free, COALESCE(f.floor, 0) AS floor,
+           CASE WHEN p.odd THEN FALSE WHEN COALESCE(l.length, 0) = 0 THEN TRUE WHEN r.elements IS NULL THEN {fillable}
+                ELSE r.elements[1:l.length] = ARRAY(
+                    SELECT e.value::text FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality)
+                    ORDER BY ordinality {direction}) END AS fine
+    FROM (
+        SELECT p.parent_key, p.document, {misplaced} AS odd
+        FROM (SELECT {parent_key} AS parent_key, {document} #> '{{}}' AS document
+              FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[]) OFFSET 0) p OFFSET 0
+    ) p
+    LEFT JOIN LATERAL (
+        SELECT x.key, x.list, jsonb_array_length(x.list) AS length FROM (
+            SELECT y.key, CASE jsonb_typeof(y.list) WHEN 'array' THEN y.list ELSE '[]'::jsonb END AS list
+            FROM {lists} y OFFSET 0) x
+    ) l ON TRUE
+    LEFT JOIN cutover_rows r ON r.parent_key = p.parent_key AND r.key IS NOT DISTINCT FROM l.key
+    LEFT JOIN (SELECT parent_key, min(floor) AS floor FROM cutover_rows GROUP BY 1) f ON f.parent_key = p.parent_key
+),
+cutover_done AS MATERIALIZED (SELECT parent_key FROM cutover_lists GROUP BY parent_key HAVING bool_and(fine))
+
+-- name: short
+-- Which of some parents have fewer rows that stand for something than elements, or a list that has to be looked at closely.
+WITH {whole}
+SELECT p.key FROM unnest(%(keys)s::text[]) p(key)
+WHERE p.key NOT IN (SELECT d.parent_key::text FROM cutover_done d) OR p.key IN (
+    SELECT l.parent_key::text FROM cutover_lists l WHERE l.free)
+
+-- name: uneven
+-- Which of some parents have not as many standing rows as elements, in one of their streams.
+SELECT p.key
+FROM (SELECT {parent_key} AS parent_key, {parent_key}::text AS key, {document} #> '{{}}' AS document
+      FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[]) OFFSET 0) p
+LEFT JOIN (SELECT {fk} AS parent_key, {counts} FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY 1) r
+    ON r.parent_key = p.parent_key
+WHERE {uneven}
+
 -- name: place
 -- Insert rows that were decoded in Python, in their order; return them as they stand, and the numbers of those not shown.
 WITH cutover_candidates AS MATERIALIZED (
@@ -91,13 +157,13 @@ SELECT w.key, w.elements, w.bytes, w.readable,
        w.n = 1 OR w.n / %(parents)s::float8 + sum(w.elements) OVER o / %(elements)s::float8
                   + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within
 FROM (
-    SELECT c.n, c.key, {count} AS elements, COALESCE(octet_length(c.{column}::text), 0) AS bytes,
+    SELECT c.n, c.key, {count} AS elements, COALESCE(c.size, 0) + COALESCE({size}, 0) AS bytes,
            c.{column} IS NULL OR d.document IS NOT NULL AS readable
     FROM (
-        SELECT {parent_key}::text AS key, {value} AS {column}, row_number() OVER o AS n,
+        SELECT {parent_key}::text AS key, {value} AS {column}, pg_column_size({value}) AS size, row_number() OVER o AS n,
                sum(COALESCE(pg_column_size({value}), 0)) OVER o AS stored
         FROM {parent} WHERE {range} WINDOW o AS (ORDER BY {parent_key}) ORDER BY {parent_key} LIMIT %(limit)s::bigint
-    ) c CROSS JOIN LATERAL (SELECT {document} AS document OFFSET 0) d
+    ) c CROSS JOIN LATERAL (SELECT {document} #> '{{}}' AS document OFFSET 0) d
     WHERE c.n = 1 OR c.stored <= %(bytes)s::float8
 ) w WINDOW o AS (ORDER BY w.n) ORDER BY w.n
 

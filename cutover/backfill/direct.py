@@ -1,0 +1,109 @@
+"""The fast way of a chunk: lists for which no row stands yet are inserted whole, the others are left to `difference`.
+
+Almost every parent is visited once and has no rows then; what pairing would find for it is known without pairing: all of its
+list. It only writes statements, and runs nothing.
+
+Note [Direct]
+    The elements are read by casts that raise, and are proved by writing them out again and comparing. So a chunk that holds
+    one bad element fails as a whole, inside a savepoint, and `difference` does it again, which raises for nothing.
+"""
+
+from functools import cache
+
+from psycopg import sql
+
+from cutover import db
+from cutover.backfill import columns, difference, misplaced, reach
+from cutover.mapping import Binding, BoundStream, document, rows
+from cutover.sql import query
+
+
+@cache
+def fill(binding: Binding, stream: BoundStream) -> str:
+    """The statement that inserts whole lists; its parameters are the keys and `columns.of(...).parameters`."""
+    element = sql.Identifier("e", "value")
+    decoded = stream.codec.direct_sql(element)
+    names = {name: sql.Identifier(f"c{number}") for number, name in enumerate(decoded)}
+    given: dict[str, sql.Composable] = {binding.fk: sql.SQL("m.cutover_parent")}
+    if binding.position is not None:
+        given[binding.position] = sql.SQL("m.cutover_place")
+    for column, name in columns.of(binding, stream).given.items():
+        given[column] = sql.SQL("m.cutover_key") if name == stream.key_field else sql.SQL("m.{}").format(names[name])
+    parts: dict[str, sql.Composable] = {
+        "whole": whole(binding, stream),
+        "row": sql.Identifier(binding.child.alias),
+        "shown": stream.shown,
+        "columns": columns.expressions(binding, stream, given),
+        "decoded": sql.SQL(", ").join(sql.SQL("{} AS {}").format(decoded[name], names[name]) for name in decoded),
+        "proof": stream.codec.proof_sql(sql.SQL("cutover_element"), names),
+        "each": sql.SQL("jsonb_array_elements_text" if stream.codec.textual else "jsonb_array_elements"),
+        "age": sql.SQL("e.ordinality" if stream.newest_first else "l.length - e.ordinality + 1"),
+        "child": binding.child.identifier,
+        "names": difference.identifiers(columns.column_names(binding, stream)),
+    }
+    return db.render(query("backfill", "direct", **parts))
+
+
+@cache
+def short(binding: Binding, stream: BoundStream) -> str:
+    """The statement that reads which parents have elements without a row, or might; its parameter are the keys."""
+    return db.render(query("backfill", "short", whole=whole(binding, stream)))
+
+
+@cache
+def uneven(binding: Binding) -> str:
+    """The statement that reads which parents have another number of rows than of elements; its parameter are the keys."""
+    counts = [
+        sql.SQL("count(*) FILTER (WHERE {} AND {}) AS {}").format(stream.shown, rows.stands(binding), number(stream))
+        for stream in binding.streams
+    ]
+    tests = [
+        sql.SQL("{} <> COALESCE(r.{}, 0)").format(reach.length(stream, difference.DOCUMENT), number(stream))
+        for stream in binding.streams
+    ]
+    parts: dict[str, sql.Composable] = {
+        **difference.tables(binding),
+        "document": document.stored_document(binding),
+        "counts": sql.SQL(", ").join(counts),
+        "uneven": sql.SQL(" OR ").join(tests),
+    }
+    return db.render(query("backfill", "uneven", **parts))
+
+
+def number(stream: BoundStream) -> sql.Identifier:
+    return sql.Identifier(f"n{stream.number}")
+
+
+def whole(binding: Binding, stream: BoundStream) -> sql.Composed:
+    """The common table expressions up to `cutover_done`."""
+    parts: dict[str, sql.Composable] = {
+        **difference.tables(binding),
+        "document": document.stored_document(binding),
+        "lists": document.lists(stream, difference.DOCUMENT),
+        "misplaced": misplaced.condition(stream, difference.DOCUMENT),
+        "key": rows.key(binding, stream),
+        "element": rows.element(binding, stream),
+        "newest_first": rows.newest_first(binding),
+        "shown": stream.shown,
+        "stands": rows.stands(binding),
+        "fillable": fillable(stream),
+        "direction": sql.SQL("ASC" if stream.newest_first else "DESC"),
+    }
+    return query("backfill", "whole", **parts)
+
+
+def fillable(stream: BoundStream) -> sql.Composable:
+    """Whether a list, none of whose elements has a row, can be inserted as it is, as far as all its elements together say."""
+    tests = []
+    if stream.key_field is not None:
+        tests.append(sql.SQL("(l.key IS NOT NULL AND {})").format(difference.key_fits(stream, sql.SQL("l.key"))))
+    if stream.codec.textual:
+        # Strict: a lax path would look into the lists among the elements.
+        tests.append(sql.SQL("""NOT jsonb_path_exists(l.list, 'strict $[*] ? (@.type() != "string")')"""))
+    if stream.distinct:
+        each = "e.value" if stream.codec.textual else "e.value::text"
+        source = "jsonb_array_elements_text" if stream.codec.textual else "jsonb_array_elements"
+        tests.append(
+            sql.SQL(f'(SELECT count(*) = count(DISTINCT {each} COLLATE "C") FROM {source}(l.list) e(value))')  # noqa: S608
+        )
+    return sql.SQL(" AND ").join(tests) if tests else sql.SQL("TRUE")
