@@ -26,7 +26,7 @@ class Translating(click.Group):
         return [name for name in ORDER if name in self.commands] + sorted(set(self.commands) - set(ORDER))
 
 
-ORDER = ("status", "advance", "rollback", "backfill", "verify", "check", "scaffold", "demo")
+ORDER = ("status", "advance", "rollback", "backfill", "quarantine", "verify", "check", "scaffold", "demo")
 
 
 @click.group(cls=Translating, context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,13 +40,14 @@ def cutover(ctx: click.Context, settings: str | None) -> None:
 
 
 def add_commands() -> None:
-    from cutover.cli import advance, backfill, check, demo, scaffold, status, verify
+    from cutover.cli import advance, backfill, check, demo, quarantine, scaffold, status, verify
 
     for command in (
         status.status,
         advance.advance,
         advance.rollback,
         backfill.backfill,
+        quarantine.quarantine,
         verify.verify,
         check.check,
         scaffold.scaffold,

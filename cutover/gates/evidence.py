@@ -44,7 +44,7 @@ def verify_clean(move: Move) -> Verdict:
 def remedy(move: Move, blocking: list[str]) -> str:
     """What to do about the classes found."""
     if blocking == ["undecodable"]:
-        return f"See `cutover backfill {move.name} --quarantine`; mend or waive what is there"
+        return f"See `cutover quarantine {move.name}`; mend or waive what is there"
     if blocking == ["pending"]:
         return f"Run `cutover backfill {move.name}`"
     if "missing_in_table" in blocking and move.entry.backfilled_at is None:
@@ -82,7 +82,7 @@ def quarantine_empty(move: Move) -> Verdict:
         "quarantine_empty",
         False,
         f"{count} elements are in quarantine.",
-        f"See `cutover backfill {move.name} --quarantine`; mend them, or waive them with `--waive NAME`.",
+        f"See `cutover quarantine {move.name}`; mend them and `--retry`, or `--waive` them by name.",
     )
 
 

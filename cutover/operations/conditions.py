@@ -68,7 +68,7 @@ def evidence(binding: Binding, entry: Entry) -> Iterator[Reason]:
         yield Reason(lower(why), f"run `cutover backfill {name}`")
     held = backfill.quarantine.open_count(alias, name)
     if held:
-        waive = f"look at `cutover backfill {name} --quarantine`; resolve its elements or waive them by name"
+        waive = f"look at `cutover quarantine {name}`; resolve its elements or waive them by name"
         yield Reason(f"{held} elements are in quarantine", waive)
     yield from verified(binding)
 

@@ -4,11 +4,13 @@ from cutover.render.console import document, error, line, say, table
 from cutover.render.findings import findings
 from cutover.render.movement import movement
 from cutover.render.progress import Step, last, progress
+from cutover.render.quarantine import CUT, quarantine, quarantined
 from cutover.render.status import status
 from cutover.render.verdicts import verdicts
 from cutover.render.verification import verification
 
 __all__ = [
+    "CUT",
     "Step",
     "document",
     "error",
@@ -17,6 +19,8 @@ __all__ = [
     "line",
     "movement",
     "progress",
+    "quarantine",
+    "quarantined",
     "say",
     "status",
     "table",

@@ -89,9 +89,9 @@ def test_what_does_not_decode_is_quarantined_with_its_reason(database: Database)
     assert to_the_end(binding).quarantined == 5
     assert [each["kind"] for each in elements(binding, one)] == ["a", "b"]
     held = quarantine.listing("default", "device_events")
-    assert sorted(each.element for each in held) == sorted(json.dumps(each, separators=(",", ":")) for each in bad)
+    assert sorted(each.element for each in held) == sorted(json.dumps(each) for each in bad)
     assert all(each.reason and each.parent_key == str(one) and each.stream == "events" for each in held)
-    assert sorted(each.occurrence for each in held if each.element == '{"kind":5}') == [1, 2]
+    assert sorted(each.occurrence for each in held if each.element == '{"kind": 5}') == [1, 2]
     assert backfill.why_incomplete(binding) == []
 
 
@@ -105,7 +105,7 @@ def test_mended_elements_leave_the_quarantine_and_waived_ones_stay_waived(databa
     backfill.reset(binding)
     to_the_end(binding)
     assert [(each.element, each.waived_by) for each in quarantine.listing("default", "device_events", waived=True)] == [
-        ('{"kind":6}', "ann")
+        ('{"kind": 6}', "ann")
     ]
     assert elements(binding, one) == [{"kind": "five"}]
 
@@ -113,12 +113,12 @@ def test_mended_elements_leave_the_quarantine_and_waived_ones_stay_waived(databa
 MALFORMED: list[tuple[str, Any, list[tuple[str, str]]]] = [
     ("job_logs", {"stdout": "a line", "stderr": 5}, [("stderr", "5"), ("stdout", '"a line"')]),
     ("job_logs", '{"stdout": []}', [("", '"{\\"stdout\\": []}"')]),  # encoded twice
-    ("device_events", {"kind": "a"}, [("events", '{"kind":"a"}')]),
+    ("device_events", {"kind": "a"}, [("events", '{"kind": "a"}')]),
     ("account_tags", {"tags": ["red"]}, [("tags", '["red"]')]),
     ("account_tags", {"tags": {"color": "red", "size": ["xl"]}}, [("tags", '"red"')]),
     ("account_tags", {"tags": {"a": [5], "b": [5]}}, [("tags", "5"), ("tags", "5")]),
     ("ticket_history", {"changes": []}, [("items", "[]")]),
-    ("ticket_history", [["a", 1]], [("", '[["a",1]]')]),
+    ("ticket_history", [["a", 1]], [("", '[["a", 1]]')]),
 ]
 
 
