@@ -26,8 +26,9 @@ def run(name: str, options: Options) -> Report:
 
 def printed(names: tuple[str, ...], options: Options, file: Path | None, markdown: bool) -> None:
     with common.server(options.postgres) as server:
+        where = common.machine(server.version)
         reports = [run(name, options) for name in names if util.find_spec(f"_bench.{name}")]
-        common.publish(reports, common.machine(server.version), file=file, markdown=markdown)
+        common.publish(reports, where, file=file, markdown=markdown)
 
 
 def output(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,14 +4,14 @@ Ways are measured in turn on the same tables and indexes; the rows of all of the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from _bench import bounds, common, data, live, ways
 from _bench.common import Done, Options, Ratio, Report, Table
 
 LIMIT, HAND, ONE, TWO = "limit", "hand", "one", "two"
-SECTIONS = (LIMIT, HAND, ONE, TWO, "streaming", "memory", "chunks", "foreground")
+SECTIONS = (LIMIT, HAND, ONE, TWO, "streaming", "memory", "chunks", "foreground", "large")
 TITLES = {LIMIT: "one statement", HAND: "by hand", ONE: "one worker", TWO: "two workers"}
 CODED, STREAMED = "the same codec by hand", "one worker, custom codec"
 SLOW = 100_000  # elements at most, for ways that take ten times as long
@@ -42,10 +42,17 @@ RATIOS = ((ONE, LIMIT, 0.85), (ONE, HAND, 8.0), (TWO, ONE, 1.4))
 
 @dataclass
 class Way:
-    """What a way has shown in all rounds."""
+    """What a way has shown in all rounds.
 
-    rates: list[float]
-    peaks: list[float]
+    Attributes:
+        rates: rows per second.
+        peaks: MiB, of the largest process.
+        looks: the share of the time after the last segment; that of the toolkit alone.
+    """
+
+    rates: list[float] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
+    looks: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
@@ -64,7 +71,7 @@ def measure(options: Options) -> Report:
     for by_case in (found, coded):
         for case, each in by_case.items():
             peaks |= {f"{TITLES.get(way, way)}, {case}": max(seen.peaks) for way, seen in each.items()}
-    if options.large:
+    if options.large or "large" in options.only:
         large(report, options, found)
     if options.wants("memory"):
         bounds.memory(report, peaks)
@@ -101,13 +108,14 @@ def by_turns(case: Case, wanted: list[str], options: Options) -> dict[str, Way]:
     """Each way in turn, some rounds."""
     total = case.make(options.elements)
     common.at_phase(case.name, 2)
-    found = {name: Way([], []) for name in wanted}
+    found = {name: Way() for name in wanted}
     seen: dict[str, object] = {}
 
     def turn(name: str) -> float:
-        part = min(total, SLOW) if name == HAND else total
+        part = min(total, SLOW // case.each * case.each) if name == HAND else total
         rate, done = one_turn(case, name, part)
         found[name].peaks.append(max(each.peak_mib for each in done))
+        found[name].looks += [1 - each.result.filled / each.seconds for each in done[:1] if each.result is not None]
         if part == total and name not in seen:
             seen[name] = data.rows(case.name)
         return rate
@@ -124,38 +132,38 @@ def one_turn(case: Case, name: str, elements: int) -> tuple[float, list[Done]]:
     """Rows per second, from the first beginning to the last end."""
     data.begin(case.name)
     done = common.together(works(case, name, elements))
-    count = data.count_rows(case.name)
-    if count < elements:
-        raise RuntimeError(f"{case.title}, {name}: {count:,} of {elements:,} rows were made.")
-    return count / common.span(done), done
+    data.expect(case.name, elements, f"{name}, {case.title}")
+    return elements / common.span(done), done
 
 
 def works(case: Case, name: str, elements: int) -> list[tuple[Callable[..., object], tuple[object, ...]]]:
     """The processes of a way."""
+    parents = elements // case.each
     return {
         LIMIT: [(ways.limit, (case.name,))],
-        HAND: [(ways.by_hand, (case.name, elements))],
+        HAND: [(ways.by_hand, (case.name, parents))],
         ONE: [(ways.worker, (case.name,))],
         TWO: [(ways.worker, (case.name,))] * 2,
-        CODED: [(ways.with_codec, (case.name, elements))],
+        CODED: [(ways.with_codec, (case.name, parents))],
         STREAMED: [(partial(ways.worker, custom=True), (case.name,))],
     }[name]
 
 
 def large(report: Report, options: Options, found: Found) -> None:
     """Ten times as much, once: the rate should not fall."""
-    case, once = LINES, Options(rounds=1)
-    small = found.get(case.title) or by_turns(case, [LIMIT, ONE], Options(elements=options.elements, rounds=1))
-    much = by_turns(case, [LIMIT, ONE], Options(elements=options.elements * 10, rounds=once.rounds))
-    title = f"{options.elements * 10:,} elements, {case.title}"
+    case, total, wanted = LINES, options.elements * 10, [LIMIT, ONE]
+    small = found.get(case.title, {})
+    if ONE not in small:
+        small = by_turns(case, wanted, Options(elements=options.elements, rounds=1))
+    much = by_turns(case, wanted, Options(elements=total, rounds=1))
+    title = f"{total:,} elements, {case.title}"
     rows = [(TITLES[way], f"{each.rate:,.0f}/s", f"{max(each.peaks):.0f} MiB") for way, each in much.items()]
     report.tables.append(Table(title, ("", "rate", "peak"), rows))
     report.figures["large"] = figures({case.title: much})
     for way, goal in ((ONE, 0.9), (LIMIT, None)):
         if way in small:
-            report.ratios.append(
-                Ratio(f"{TITLES[way]}: ten times as much / as much", much[way].rate / small[way].rate, goal)
-            )
+            name = f"{TITLES[way]}, {total:,} / {options.elements:,} elements"
+            report.ratios.append(Ratio(name, much[way].rate / small[way].rate, goal))
 
 
 # Tables
@@ -167,6 +175,9 @@ def tabulate(report: Report, name: str, found: Found, what: str, options: Option
     title = f"{name}: elements per second, median of {options.rounds} rounds; {what}"
     report.tables.append(Table(title, ("", *cases), rows))
     report.figures[name] = figures(found)
+    looks = [f"{common.median(by_way[ONE].looks):.0%} ({case})" for case, by_way in found.items() if ONE in by_way]
+    if looks:
+        report.notes.append(f"The last look over everything is part of one worker's time: {', '.join(looks)}.")
 
 
 def figures(found: Found) -> dict[str, object]:

@@ -15,11 +15,13 @@ MIXED = {0: 5000, 1: 5000, 10: 5000, 100: 2000, 1000: 200, 10_000: 20, 100_000: 
 def memory(report: Report, peaks: dict[str, float]) -> None:
     """The peaks of the ways that were measured, and those for one parent with an enormous document."""
     for title, custom in (("one worker", False), ("one worker, custom codec", True)):
-        data.devices([DOCUMENT_MIB * common.MIB // data.EVENT_BYTES])
+        elements = DOCUMENT_MIB * common.MIB // data.EVENT_BYTES
+        data.devices([elements])
         size = common.sql("SELECT octet_length(events::text) FROM shapes_device")[0][0] / common.MIB
         common.at_phase("device_events", 2)
         data.begin("device_events")
         done = common.alone(partial(ways.worker, custom=custom), "device_events")
+        data.expect("device_events", elements, f"{title}, one document of {size:.0f} MiB")
         peaks[f"{title}, one document of {size:.0f} MiB"] = done.peak_mib
     report.figures["memory"] = peaks
     rows = [(name, f"{peak:.0f} MiB") for name, peak in peaks.items()]
@@ -32,10 +34,12 @@ def memory(report: Report, peaks: dict[str, float]) -> None:
 def chunks(report: Report, options: Options) -> None:
     """The longest chunk against the target, with parents of very different sizes."""
     share = options.elements / 1_000_000
-    data.devices([size for size, count in MIXED.items() for _ in range(max(1, round(count * share)))])
+    sizes = [size for size, count in MIXED.items() for _ in range(max(1, round(count * share)))]
+    data.devices(sizes)
     common.at_phase("device_events", 2)
     data.begin("device_events")
     done = common.alone(ways.worker, "device_events")
+    data.expect("device_events", sum(sizes), "chunks")
     seconds = [each for each, _ in done.result.chunks]
     target = chunk.TARGET.total_seconds()
     shown = {"chunks": len(seconds), "median": common.median(seconds), "p90": common.quantile(seconds, 0.9)}

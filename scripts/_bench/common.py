@@ -3,6 +3,7 @@
 Nothing here knows what is measured.
 """
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ from typing import Any
 
 from psycopg.sql import Composable
 
+import cutover
 import servers
 from cutover.demo.server import Server
 
@@ -31,6 +33,7 @@ SETTINGS = {
     "max_connections": "100",
 }
 MIB = 1024 * 1024
+IDLE = 0.25  # load for each core that may be there before a run
 STATUS = Path("/proc/self/status")
 
 
@@ -130,7 +133,18 @@ def machine(postgresql: str) -> dict[str, Any]:
         "postgresql": postgresql,
         "python": platform.python_version(),
         "settings": SETTINGS,
+        "load_before": round(os.getloadavg()[0], 1),
+        "code": code(),
     }
+
+
+def code() -> str:
+    """Names what is measured: processes begin during a run, and would not all have the same if it is changed meanwhile."""
+    found = hashlib.sha256()
+    for path in sorted(Path(cutover.__file__).parent.rglob("*")):
+        if path.suffix in (".py", ".sql"):
+            found.update(path.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def sql(statement: str | Composable, *values: object) -> list[tuple[Any, ...]]:
@@ -254,7 +268,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 def publish(reports: Sequence[Report], where: Mapping[str, Any], *, file: Path | None, markdown: bool) -> None:
     """Print them, and write the numbers to the file."""
     if file is not None:
-        found = {"machine": dict(where), "reports": [asdict(each) for each in reports]}
+        found = {"machine": {**where, "code_after": code()}, "reports": [asdict(each) for each in reports]}
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found, indent=2, default=str) + "\n")
     lines = [described(where), ""]
@@ -271,7 +285,12 @@ def publish(reports: Sequence[Report], where: Mapping[str, Any], *, file: Path |
 def described(where: Mapping[str, Any]) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in where["settings"].items())
     size = f"{where['cores']} cores, {where['memory_gib']:g} GiB of memory"
-    return f"PostgreSQL {where['postgresql']} on {size}, with Python {where['python']}. Settings: {settings}."
+    found = f"PostgreSQL {where['postgresql']} on {size}, with Python {where['python']}. Settings: {settings}."
+    if where["load_before"] > IDLE * where["cores"]:
+        found += f"\nThe machine was not idle: its load was {where['load_before']} before the run."
+    if where["code"] != code():
+        found += "\nThe code was changed during the run: ways that are compared may not have had the same."
+    return found
 
 
 def as_text(table: Table) -> list[str]:

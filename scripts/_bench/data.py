@@ -11,7 +11,7 @@ from psycopg import sql
 from _bench import common
 
 EVENTS_EACH = 200  # objects in the list of a device
-EVENT_BYTES = 81  # the text of an object, roughly
+EVENT_BYTES = 86  # the text of an object, roughly
 
 # From the newest (1) to the oldest; the message has 40 to 80 characters.
 LINES = """
@@ -100,6 +100,13 @@ def count_rows(name: str) -> int:
 
     statement = sql.SQL("SELECT count(*) FROM {}").format(bind(name).child.identifier)
     return int(common.sql(statement)[0][0])
+
+
+def expect(name: str, wanted: int, what: str) -> None:
+    """A time is worth nothing where the work was not done. Raises RuntimeError."""
+    count = count_rows(name)
+    if count != wanted:
+        raise RuntimeError(f"{what}: {count:,} rows of {name} are there; it should be {wanted:,}.")
 
 
 def rows(name: str) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from _bench import common, data, ways
 from _bench.common import Done, Options, Ratio, Report, Table
 from project.jobs.models import Job
 
-PAUSE = 0.02  # from one append of a writer to the next
+PAUSE = 0.05  # from one append of a writer to the next
 MANY, HOT = 3, 2  # writers on many jobs, and on one hot job
 WARM_UP = 0.5
 WITHOUT, DEFAULT, NICE = "without", "default", "nice"
@@ -46,7 +46,14 @@ def foreground(report: Report, options: Options) -> None:
         for title, part in (("many jobs", "many"), ("hot job", "hot")):
             one, other = (common.quantile(getattr(found[which], part), 0.99) for which in (name, WITHOUT))
             report.ratios.append(Ratio(f"p99 of appends, {name} / without, {title}", one / other, goal, at_most=True))
-    report.figures["foreground"] = {name: vars(each) for name, each in found.items()}
+    report.figures["foreground"] = {name: numbers(each) for name, each in found.items()}
+
+
+def numbers(seen: Seen) -> dict[str, object]:
+    """For JSON: not every append."""
+    both = {"many": seen.many, "hot": seen.hot}
+    times = {part: {share: common.quantile(values, share) for share in QUANTILES} for part, values in both.items()}
+    return {"seconds": times, "appends": {part: len(values) for part, values in both.items()}, "moved": seen.rates}
 
 
 def figures(seen: Seen) -> list[str]:
@@ -65,6 +72,8 @@ def turn(name: str, jobs: list[int], seen: Seen, options: Options) -> float:
     begin, end = done[0].began + WARM_UP, done[0].began + options.seconds
     if name != WITHOUT:
         worker = done[-1]
+        appended = sum(len(each.result) for each in done[:-1])
+        data.expect("job_logs", worker.result.moved + appended, f"{name} backfill beside writers")
         end = min(end, worker.began + worker.result.filled)
         seen.rates.append(worker.result.moved / worker.result.filled)
     seen.many += counted(done[:MANY], begin, end)

@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,14 +43,17 @@ def limit(name: str) -> None:
 # By hand
 
 
-def by_hand(name: str, elements: int) -> None:
-    """The loop that everybody writes: the model's iterator, every element taken apart, `bulk_create` in batches."""
-    in_batches({"job_logs": lines, "device_events": events}[name](elements))
+def by_hand(name: str, parents: int) -> None:
+    """The loop that everybody writes: the model's iterator, every element taken apart, `bulk_create` in batches.
+
+    Only so many parents: the rest is a matter of more time alone.
+    """
+    in_batches({"job_logs": lines, "device_events": events}[name](parents))
 
 
-def with_codec(name: str, elements: int) -> None:
+def with_codec(name: str, parents: int) -> None:
     """The same loop with the codec of the project."""
-    in_batches({"job_logs": coded_lines, "device_events": coded_events}[name](elements))
+    in_batches({"job_logs": coded_lines, "device_events": coded_events}[name](parents))
 
 
 def in_batches(rows: Iterable[models.Model]) -> None:
@@ -64,47 +67,34 @@ def in_batches(rows: Iterable[models.Model]) -> None:
         type(batch[0])._default_manager.bulk_create(batch, batch_size=BATCH)
 
 
-def first(parents: Iterable[Any], elements: int, of: Callable[[Any], list[Any]]) -> Iterator[tuple[Any, list[Any]]]:
-    """Parents and their lists until so many elements were seen; the rest is a matter of more time alone."""
-    for parent in parents:
-        yield parent, of(parent)
-        elements -= len(of(parent))
-        if elements <= 0:
-            return
-
-
-def stdout(job: Job) -> list[Any]:
-    return job.logs["stdout"]  # type: ignore[index, no-any-return] # the shape of the case
-
-
-def lines(elements: int) -> Iterator[JobLog]:
-    for job, listed in first(Job.objects.iterator(), elements, stdout):
-        for number, line in enumerate(listed, 1):
+def lines(parents: int) -> Iterator[JobLog]:
+    for job in Job.objects.all()[:parents].iterator():
+        for number, line in enumerate(job.logs["stdout"], 1):
             _, _, level, message = line.split(" ", 3)
             at = datetime.strptime(line[1:20], codecs.LINE_TIME).replace(tzinfo=UTC)
             yield JobLog(job=job, position=-number, created_at=at, level=level, message=message)
 
 
-def coded_lines(elements: int) -> Iterator[JobLog]:
+def coded_lines(parents: int) -> Iterator[JobLog]:
     codec = codecs.Line()
-    for job, listed in first(Job.objects.iterator(), elements, stdout):
-        for number, line in enumerate(listed, 1):
+    for job in Job.objects.all()[:parents].iterator():
+        for number, line in enumerate(job.logs["stdout"], 1):
             yield JobLog(job=job, position=-number, **codec.decode(line))
 
 
-def events(elements: int) -> Iterator[Event]:
-    for device, listed in first(Device.objects.iterator(), elements, lambda device: device.events):
-        for number, event in enumerate(listed, -len(listed)):
+def events(parents: int) -> Iterator[Event]:
+    for device in Device.objects.all()[:parents].iterator():
+        for number, event in enumerate(device.events, -len(device.events)):
             rest = {key: value for key, value in event.items() if key not in ("kind", "count", "at")}
             at = datetime.strptime(event["at"], codecs.EVENT_TIME).replace(tzinfo=UTC)
             kind, count = event["kind"], event["count"]
             yield Event(device=device, position=number, kind=kind, count=count, at=at, extra=rest)
 
 
-def coded_events(elements: int) -> Iterator[Event]:
+def coded_events(parents: int) -> Iterator[Event]:
     codec = codecs.Event()
-    for device, listed in first(Device.objects.iterator(), elements, lambda device: device.events):
-        for number, event in enumerate(listed, -len(listed)):
+    for device in Device.objects.all()[:parents].iterator():
+        for number, event in enumerate(device.events, -len(device.events)):
             yield Event(device=device, position=number, **codec.decode(event))
 
 
