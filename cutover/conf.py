@@ -14,6 +14,7 @@ from cutover.phase import FLAGGED, Phase
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
+MOST = 1e9  # of any amount
 
 
 def flags(name: str) -> Flags:
@@ -69,3 +70,65 @@ def lease() -> timedelta:
 def version() -> str:
     """`CUTOVER_VERSION`: the release that a process runs, shown in `status`; empty by default."""
     return str(getattr(settings, "CUTOVER_VERSION", os.environ.get("CUTOVER_VERSION", "")))
+
+
+def replica_lag() -> timedelta | None:
+    """`CUTOVER_REPLICA_LAG_SECONDS`, 1.5 by default: the backfill waits while a replica is further behind; None: never."""
+    return seconds("CUTOVER_REPLICA_LAG_SECONDS", 1.5)
+
+
+def replica_lag_sql() -> str | None:
+    """`CUTOVER_REPLICA_LAG_SQL`: a query for the lag in seconds, in place of pg_stat_replication; no row or NULL is no lag."""
+    return sql_text("CUTOVER_REPLICA_LAG_SQL")
+
+
+def archive_backlog() -> int | None:
+    """`CUTOVER_ARCHIVE_BACKLOG_FILES`, 64 by default (1 GiB): the backfill waits while more files of WAL are to be archived."""
+    found = amount("CUTOVER_ARCHIVE_BACKLOG_FILES", 64, "files")
+    return None if found is None else int(found)
+
+
+def old_transaction_report() -> timedelta | None:
+    """`CUTOVER_OLD_TRANSACTION_REPORT_SECONDS`, 300 by default: an older transaction is named beside the progress."""
+    return seconds("CUTOVER_OLD_TRANSACTION_REPORT_SECONDS", 300)
+
+
+def old_transaction_wait() -> timedelta | None:
+    """`CUTOVER_OLD_TRANSACTION_WAIT_SECONDS`, None by default: the backfill waits for an older transaction to end."""
+    return seconds("CUTOVER_OLD_TRANSACTION_WAIT_SECONDS", None)
+
+
+def throttle_sql() -> str | None:
+    """`CUTOVER_THROTTLE_SQL`: a query for a reason to wait, as a text; no row, NULL and an empty text are none."""
+    return sql_text("CUTOVER_THROTTLE_SQL")
+
+
+def seconds(setting: str, default: float | None) -> timedelta | None:
+    found = amount(setting, default, "seconds")
+    return None if found is None else timedelta(seconds=found)
+
+
+def amount(setting: str, default: float | None, unit: str) -> float | None:
+    """A number above 0, or None for "off".
+
+    Raises:
+        DeclarationError: it is something else.
+    """
+    said = getattr(settings, setting, default)
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said < MOST:
+        raise DeclarationError(f"{setting} is {said!r}.", hint=f"Set it to a number of {unit} above 0, or to None.")
+    return said
+
+
+def sql_text(setting: str) -> str | None:
+    """A query, or None.
+
+    Raises:
+        DeclarationError: it is something else.
+    """
+    said = getattr(settings, setting, None)
+    if said is None or (isinstance(said, str) and said.strip()):
+        return said
+    raise DeclarationError(f"{setting} is {said!r}.", hint="Set it to the text of a query, or to None.")

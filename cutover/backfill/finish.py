@@ -32,7 +32,8 @@ def finish(job: Job) -> Iterator[Progress]:
         if number and job.steady(partial(completed, job, before)):
             yield replace(job.totals(), finished=True)
             return
-        lane = job.steady(partial(lease.take, job.binding, job.worker, lane=True))
+        surplus = job.surplus()
+        lane = None if surplus else job.steady(partial(lease.take, job.binding, job.worker, lane=True))
         if lane is not None:
             held = Held(job, lane)
             try:
@@ -42,7 +43,7 @@ def finish(job: Job) -> Iterator[Progress]:
                 continue
             finally:
                 lease.release(job.binding, held.segment)
-        yield job.wait(job.totals(), "Another worker takes the last look.")
+        yield job.wait(job.totals(), surplus or "Another worker takes the last look.")
 
 
 def completed(job: Job, before: datetime | None) -> bool:
@@ -116,6 +117,7 @@ def last_look(held: Held) -> Generator[Progress, None, dict[str, dict[str, int]]
     held.restarted(partial(quarantine.forget_gone, job.binding))
     for look in complete.looks(job.binding):
         found.update(look.gaps)
+        yield from held.waits()
         if job.stop():
             break
         if not held.restarted(partial(lease.prolong, job.binding, held.segment)):

@@ -69,11 +69,6 @@ def advance(
     db.run(binding.alias, query("backfill", "advance"), {**values, "seconds": hold()})
 
 
-def workers(binding: Binding) -> list[tuple[str, int]]:
-    """Who holds which segment now."""
-    return db.rows(binding.alias, query("backfill", "workers"), {"name": binding.name})
-
-
 def mine(segment: Segment) -> dict[str, Any]:
     return {"id": segment.id, "token": segment.token}
 

@@ -4,7 +4,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cutover import db, ledger, marks
-from cutover.backfill import lease, quarantine, throttle
+from cutover.backfill import controls, crew, quarantine, throttle
+from cutover.backfill.controls import Controls
+from cutover.backfill.crew import Worker
 from cutover.mapping import Binding
 from cutover.sql import query
 
@@ -17,6 +19,7 @@ class Progress:
         parents, elements: done by all workers so far; `estimate` is the number of parents, roughly.
         chunk_parents, seconds: of the last chunk of this worker.
         waiting: why it waits; empty where it goes on.
+        notes: what is worth knowing and no reason to wait.
         finished: whether the backfill is complete.
     """
 
@@ -32,6 +35,7 @@ class Progress:
     chunk_parents: int = 0
     seconds: float = 0.0
     waiting: str = ""
+    notes: str = ""
     finished: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,9 +48,10 @@ class Status:
     """The backfill as anybody sees it.
 
     Attributes:
-        workers: who works on which segment; -1 are the parents to visit again, and the last look over everything.
+        workers: who works on what, or waits for what.
+        controls: how gently they go.
         dirty: foreign writes whose parents have not been visited.
-        waiting: every reason to wait, now.
+        waiting: every reason to wait, now; `notes` are none.
         complete: whether the ledger says that it is.
     """
 
@@ -54,12 +59,14 @@ class Status:
     planned: bool
     dirty: int
     complete: bool
-    workers: list[str] = field(default_factory=list)
+    controls: Controls = field(default_factory=Controls)
+    workers: list[Worker] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return asdict(self)
+        return {**asdict(self), "controls": self.controls.as_dict()}
 
 
 def totals(binding: Binding, **more: Any) -> Progress:
@@ -86,6 +93,8 @@ def status(binding: Binding) -> Status:
         planned=now.segments > 0,
         dirty=marks.count_dirty(binding.alias, binding.name),
         complete=entry.backfilled_at is not None,
-        workers=[f"{worker} on {number}" for worker, number in lease.workers(binding)],
+        controls=controls.read(binding),
+        workers=crew.live(binding),
         waiting=throttle.reasons(binding),
+        notes=throttle.notes(binding),
     )

@@ -71,7 +71,10 @@ def retry(
     parents = [row[0] for row in db.rows(binding.alias, query("quarantine", "parents", **parts), values)]
     job = Job(binding, worker or lease.this_worker(), pace(binding, chunk.TARGET), stop, None)
     rest = Rest(parents, Retried(len(wanted), len(parents), left=len(wanted)))
-    yield from in_the_lane(job, rest)
+    try:
+        yield from in_the_lane(job, rest)
+    finally:
+        job.post.leave()
     yield replace(rest.told, left=len(asked(binding, wanted)))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from cutover import chunk, db, ledger
-from cutover.backfill import difference, lease, plan, work
+from cutover.backfill import difference, lease, plan, throttle, work
 from cutover.backfill.finish import finish
 from cutover.backfill.progress import Progress
 from cutover.backfill.throttle import Custom, looks
@@ -35,20 +35,24 @@ def run(
 ) -> Iterator[Progress]:
     """Work until everything is filled; the last Progress is `finished`, unless `stop` said to stop between two chunks.
 
-    `hold` is asked before each chunk and says why to wait, or None.
+    `hold` is asked before each chunk and says why to wait, or None. `target` holds where nobody has set another (`controls`).
 
     Raises:
         Refused: rows are not written yet, or the column is gone.
         Busy: a parent stayed locked by somebody else.
         Incomplete: elements without a row stay after several rounds; it names a parent.
-        DeclarationError: the declaration does not say how an element becomes a row.
+        DeclarationError: the declaration does not say how an element becomes a row, or a setting is not what it should be.
     """
     permit(binding)
+    throttle.reasons(binding)  # a setting that is wrong is told before anything is done
     plan.make(binding)
     job = Job(binding, worker or lease.this_worker(), pace(binding, target), stop or never, hold)
-    yield from segments(job)
-    if not job.stop():
-        yield from finish(job)
+    try:
+        yield from segments(job)
+        if not job.stop():
+            yield from finish(job)
+    finally:
+        job.post.leave()
 
 
 def never() -> bool:
@@ -83,7 +87,8 @@ def segments(job: Job) -> Iterator[Progress]:
     """One free segment after the other; then wait for those that others hold, and take over what they leave."""
     pauses = looks()
     while not job.stop():
-        segment = job.steady(lambda: lease.take(job.binding, job.worker))
+        surplus = job.surplus()
+        segment = None if surplus else job.steady(lambda: lease.take(job.binding, job.worker))
         if segment is not None:
             pauses = looks()
             yield from work.segment(job, segment)
@@ -91,5 +96,5 @@ def segments(job: Job) -> Iterator[Progress]:
         now = job.totals()
         if now.segments_done == now.segments:
             return
-        yield job.wait(now, "The last segments are held by other workers.")
+        yield job.wait(now, surplus or "The last segments are held by other workers.")
         next(pauses)

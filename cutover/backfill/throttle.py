@@ -5,26 +5,37 @@ It holds no transaction while it waits.
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
 
 from cutover import db, ledger
+from cutover.backfill import strain
 from cutover.ledger import Entry
 from cutover.mapping import Binding
 from cutover.phase import Phase
 from cutover.sql import query
 
-LAG = timedelta(seconds=1.5)  # gh-ost, --max-lag-millis
 FIRST_LOOK = 0.05
-LAST_LOOK = 2.0
+LAST_LOOK = 0.5  # whoever pauses, or lets go on, is obeyed within a second
+
+LONGEST_REST = 5.0
 
 Custom = Callable[[], str | None]
 
 
 def reasons(binding: Binding, custom: Custom | None = None) -> list[str]:
-    """Every reason to wait, now; none is a reason to go on."""
-    found = [held(ledger.read(binding.alias, binding.name)), lag(binding.alias), archiver(binding.alias)]
+    """Every reason to wait, now; none is a reason to go on.
+
+    Raises:
+        DeclarationError: a setting is not what it should be, or its query fails.
+    """
+    found = [held(ledger.read(binding.alias, binding.name)), *strain.reasons(binding.alias)]
     found.append(custom() if custom is not None else None)
     return [reason for reason in found if reason]
+
+
+def notes(binding: Binding) -> list[str]:
+    """What is worth saying and no reason to wait."""
+    return list(strain.notes(binding.alias))
 
 
 def held(entry: Entry) -> str | None:
@@ -36,18 +47,6 @@ def held(entry: Entry) -> str | None:
     if not entry.settled:
         return f"{entry.name} is at {entry.phase.name}, which has not settled."
     return None
-
-
-def lag(alias: str) -> str | None:
-    """A replica that is further behind than it should be."""
-    found = db.one(alias, query("throttle", "lag"), {"seconds": LAG.total_seconds()})
-    return f"The replica {found[0]} is {found[1]:.1f} s behind." if found else None
-
-
-def archiver(alias: str) -> str | None:
-    """An archiver of WAL that fails."""
-    found = db.one(alias, query("throttle", "archiver"))
-    return f"The archiving of WAL fails at {found[0]}." if found else None
 
 
 def blocked(alias: str) -> int:
@@ -62,3 +61,22 @@ def looks() -> Iterator[None]:
         yield
         time.sleep(pause)
         pause = min(pause * 2, LAST_LOOK)
+
+
+@dataclass
+class Rest:
+    """The pause that a worker has earned by its last chunk; `share` is that of the time in which it rests."""
+
+    share: float = 0.0
+    earned: float = 0.0
+
+    def earn(self, seconds: float, *, blocked: bool) -> None:
+        """A chunk took so long; one for which others had to wait is followed by a rest as long as itself at least."""
+        rest = seconds * self.share / (1 - self.share)
+        self.earned = min(LONGEST_REST, max(rest, seconds) if blocked else rest)
+
+    def take(self, stop: Callable[[], bool]) -> None:
+        """Rest, unless told to stop meanwhile."""
+        until, self.earned = time.monotonic() + self.earned, 0.0
+        while (left := until - time.monotonic()) > 0 and not stop():
+            time.sleep(min(left, LAST_LOOK))

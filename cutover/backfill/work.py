@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -10,9 +10,10 @@ from django.db import DatabaseError
 
 from cutover.backfill import attempts, lease, throttle, visit
 from cutover.backfill.attempts import Kind
+from cutover.backfill.crew import Post
 from cutover.backfill.lease import Segment
 from cutover.backfill.progress import Progress, totals
-from cutover.backfill.throttle import Custom
+from cutover.backfill.throttle import Custom, Rest
 from cutover.backfill.visit import Visited
 from cutover.chunk import Pace
 from cutover.errors import Busy, Incomplete
@@ -20,6 +21,7 @@ from cutover.mapping import Binding
 
 T = TypeVar("T")
 Attempt = Callable[[Pace, bool], Visited | None]
+NOTES_EVERY = 10.0  # seconds
 
 
 @dataclass
@@ -31,6 +33,14 @@ class Job:
     pace: Pace
     stop: Callable[[], bool]
     hold: Custom | None
+    rest: Rest = field(default_factory=Rest)
+    notes: str = ""
+    notes_due: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.post = Post(self.binding, self.worker)
+        self.usual = self.pace.target  # where nobody has set another; where parents are locked, none is longer
+        self.most = self.usual if self.binding.cutover.rewrites else timedelta.max
 
     def steady(self, question: Callable[[], T]) -> T:
         """Ask, on a new connection where the old one is gone; only for what may be asked twice."""
@@ -42,7 +52,21 @@ class Job:
         return attempts.reconnected(self.binding.alias, question)
 
     def reasons(self) -> str:
+        if time.monotonic() >= self.notes_due:
+            self.notes = " ".join(throttle.notes(self.binding))
+            self.notes_due = time.monotonic() + NOTES_EVERY
         return " ".join(throttle.reasons(self.binding, self.hold))
+
+    def look(self) -> str:
+        """Take over what was set meanwhile; why there are too many workers for this one, or nothing."""
+        now, surplus = self.post.look()
+        self.pace.target = min(self.most, now.target or self.usual)
+        self.rest.share = now.rest
+        return surplus
+
+    def surplus(self) -> str:
+        """The same, on a new connection where the old one is gone."""
+        return self.steady(self.look)
 
     def totals(self) -> Progress:
         """All segments together.
@@ -59,7 +83,9 @@ class Job:
         return now
 
     def wait(self, now: Progress, why: str) -> Progress:
-        return replace(now, worker=self.worker, waiting=why)
+        """What is told here, and for everybody in the worker's row."""
+        self.steady(lambda: self.post.say(now.segment, why))
+        return replace(now, worker=self.worker, waiting=why, notes=self.notes)
 
 
 class Lost(Exception):
@@ -94,8 +120,15 @@ class Held:
             self.segment = again
 
     def waits(self) -> Iterator[Progress]:
-        """Why the next chunk has to wait, after each look, until it need not; the segment stays held. Raises Lost."""
+        """Why the next chunk has to wait, after each look, until it need not; the segment stays held.
+
+        Raises:
+            Lost: somebody else has it, or there are more workers than are to work.
+        """
+        self.job.rest.take(self.job.stop)
         for _ in throttle.looks():
+            if self.restarted(self.job.look):
+                raise Lost
             why = self.restarted(self.job.reasons)
             if not why or self.job.stop():
                 return
@@ -138,10 +171,12 @@ def learned(held: Held, done: Visited, seconds: float) -> Progress:
     pace = held.job.pace
     took = timedelta(seconds=seconds)
     pace.learn(parents=done.parents, elements=done.listed, size_bytes=done.size_bytes, took=took)
+    held.job.post.add(done.listed, seconds)
+    held.job.rest.earn(seconds, blocked=done.blocked > 0)
     told = held.told(seconds, done)
     if done.blocked:
         pace.halve()
-        return held.job.wait(told, f"{done.blocked} sessions waited for the last chunk.")
+        return held.job.wait(told, f"{done.blocked} sessions waited for the last chunk; the next one is smaller.")
     return held.job.wait(told, done.held)
 
 

@@ -257,11 +257,6 @@ SELECT COALESCE(sum(parents) FILTER (WHERE number >= 0), 0)::bigint, COALESCE(su
        count(*) FILTER (WHERE number >= 0 AND done_at IS NOT NULL)
 FROM cutover_segment WHERE cutover = %(name)s::text
 
--- name: workers
--- Who holds which segment.
-SELECT worker, number FROM cutover_segment
-WHERE cutover = %(name)s::text AND leased_until > clock_timestamp() ORDER BY number
-
 -- name: newest_mark
 -- The number of the newest foreign write.
 SELECT COALESCE(max(id), 0) FROM cutover_mark WHERE cutover = %(name)s::text

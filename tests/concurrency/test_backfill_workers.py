@@ -152,7 +152,10 @@ def test_workers_wait_for_the_last_segments_of_others_and_take_over_what_they_le
     assert next(gone).parents == 100
     other = backfill.run(binding, worker="other")
     assert next(other).waiting == "The last segments are held by other workers."
-    assert backfill.status(binding).workers == ["gone on 0"]
+    assert [str(each) for each in backfill.status(binding).workers] == [
+        "gone on 0",
+        "other waits: The last segments are held by other workers.",
+    ]
     assert list(other)[-1].finished
     whole(binding, parents)
 
