@@ -98,10 +98,6 @@ GROUP BY {fk} ORDER BY {fk}
 SELECT {parent_key} FROM {parent} WHERE {parent_key} = ANY(%(keys)s::{type}[])
 ORDER BY {parent_key} FOR NO KEY UPDATE SKIP LOCKED
 
--- name: delete_orphans
--- Delete the rows of a parent that is gone.
-DELETE FROM {child} WHERE {fk} = %(key)s::{type} AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
-
 -- name: delete_rows
 -- Delete rows by their own keys.
 DELETE FROM {child} WHERE {pk} = ANY(%(pks)s::{pk_type}[])
@@ -125,25 +121,6 @@ WHERE {parent_key} = %(key)s::{type} AND mark.m IS NOT NULL
 -- name: next_document
 -- The same with one more list, if the list has a place there.
 (SELECT {with_list} AS document FROM {document} y WHERE {fits} OFFSET 0)
-
--- name: hold_ledger
--- The ledger's entry, held still until the end of the transaction.
-SELECT phase, epoch, epoch = 0 OR settled_at IS NOT NULL FROM cutover_ledger WHERE name = %(name)s::text FOR SHARE
-
--- name: hold_segments
--- Keep the backfill from one parent until the end of the transaction.
-SELECT g.id FROM cutover_segment g, (SELECT %(key)s::{type} AS key) c
-WHERE g.cutover = %(name)s::text AND (g.lower IS NULL OR c.key > g.lower::{type})
-  AND (g.upper IS NULL OR c.key <= g.upper::{type})
-ORDER BY g.id FOR SHARE OF g
-
--- name: insert_row
--- Insert one row.
-INSERT INTO {child} ({columns}) VALUES ({values})
-
--- name: update_row
--- Give one row other values.
-UPDATE {child} SET {assignments} WHERE {pk} = %(pk)s::{pk_type}
 
 -- name: renumber
 -- Draw new positions for some rows in the order given, each with the bit that it has.

@@ -113,21 +113,28 @@ def take(course: Course, parents: list[Parent], *, last: bool) -> None:
     closely: list[Parent] = []
     for parent in parents:
         add(course.result, parent)
-        if course.entry.phase <= Phase.ADD_TABLE and course.binding.position is None:
-            continue  # a table that was adopted with its rows
-        if agrees(course.binding, parent):
-            expected(course.result, parent)
-        elif untouched(parent):
-            course.result.count(result.PENDING, sum(each.elements for each in parent.streams))
-            expected(course.result, parent)
-        else:
+        if suspicious(course.binding, course.entry, parent):
             closely.append(parent)
+        elif not adopted(course.binding, course.entry):
+            if not agrees(course.binding, parent):
+                course.result.count(result.PENDING, sum(each.elements for each in parent.streams))
+            expected(course.result, parent)
     for batch in batches(closely):
         look_closely(course, batch)
     upto = None if last or not parents else parents[-1].key
     for key, rows in suspects.orphans(course.binding, course.after, upto):
         course.result.count(result.ORPHAN, rows)
         course.result.show(Example(result.ORPHAN, str(key), "", None, f"{rows} rows"))
+
+
+def suspicious(binding: Binding, entry: Entry, parent: Parent) -> bool:
+    """Whether a parent has to be looked at closely."""
+    return not (adopted(binding, entry) or agrees(binding, parent) or untouched(parent))
+
+
+def adopted(binding: Binding, entry: Entry) -> bool:
+    """Whether the table was adopted with its rows, and rows are not yet written: then nobody says that they are of the lists."""
+    return entry.phase <= Phase.ADD_TABLE and binding.position is None
 
 
 def add(found: Result, parent: Parent) -> None:

@@ -1,89 +1,103 @@
-"""The writes of a repair, each for one parent whose lock is held: a row, a list, an order. It decides nothing."""
+"""The writes of a repair, each for one parent whose lock is held: rows, a list, an order. It decides nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 from django.db import connections, models
 from psycopg import sql
 
-from cutover import db, ledger, marks, snapshot
-from cutover.errors import Busy
+from cutover import db, ledger, marks
 from cutover.mapping import Binding, BoundStream, document, path, rows
-from cutover.phase import Phase
 from cutover.sql import query
 from cutover.verify import compare
-from cutover.verify.suspects import LOCK_TIMEOUT
 
+T = TypeVar("T")
+AT_ONCE = 200  # rows of one statement
 Lists = Sequence[tuple[BoundStream, str | None, list[Any]]]
 
 
-class Held(NamedTuple):
-    """The ledger as a transaction holds it."""
-
-    phase: Phase
-    epoch: int
-    settled: bool
-
-
-@contextmanager
-def holding(binding: Binding, epoch: int, key: Any = None, *, backfill: bool = True) -> Iterator[Held]:
-    """A transaction in which the ledger does not move, and, where a parent is named, nobody else writes to its lists.
-
-    Where `backfill`, the backfill is kept from the parent as well: both would insert the same row. All of it is waited for
-    half a second.
-
-    Raises:
-        Busy: the ledger has moved since `epoch`.
-    """
-    with db.read_committed(binding.alias):
-        db.set_local(binding.alias, "lock_timeout", LOCK_TIMEOUT)
-        held = hold_ledger(binding)
-        if held.epoch != epoch:
-            raise Busy(f"{binding.name} was moved to {held.phase.name} meanwhile.", hint="Look at `cutover status`.")
-        if key is not None and backfill:
-            values = {"name": binding.name, "key": key}
-            db.rows(binding.alias, query("verify", "hold_segments", type=binding.parent.type), values)
-        if key is not None:
-            snapshot.lock(binding, [key])
-        yield held
-
-
-def hold_ledger(binding: Binding) -> Held:
-    found = db.one(binding.alias, query("verify", "hold_ledger"), {"name": binding.name})
-    return Held(Phase.NOT_STARTED, 0, True) if found is None else Held(Phase(found[0]), found[1], found[2])
-
-
-def insert(binding: Binding, stream: BoundStream, parent: Any, found: Mapping[str, Any], position: int) -> bool:
-    """Insert the row of one element; False where a column that takes no NULL has no value."""
-    values: dict[str, Any] = {binding.fk: parent} | row_values(binding, stream, found)
+def insert(
+    binding: Binding, stream: BoundStream, parent: Any, found: Sequence[tuple[Mapping[str, Any], int]]
+) -> list[bool]:
+    """Insert the rows of elements, each with its position; False for each that has no value where a column takes no NULL."""
+    given = [{binding.fk: parent} | row_values(binding, stream, fields) for fields, _ in found]
     if binding.position is not None:
-        values[binding.position] = position
-    if any(value is None and not kind_of(binding, column).nullable for column, value in values.items()):
-        return False
-    names = sql.SQL(", ").join(map(sql.Identifier, values))
-    placed = sql.SQL(", ").join(typed(binding, column, f"v{n}") for n, column in enumerate(values))
-    text = query("verify", "insert_row", child=binding.child.identifier, columns=names, values=placed)
-    db.run(binding.alias, text, {f"v{n}": value for n, value in enumerate(values.values())})
-    return True
+        given = [values | {binding.position: position} for values, (_, position) in zip(given, found, strict=True)]
+    fits = [not lacking(binding, values) for values in given]
+    rows_of = [values for values, whole in zip(given, fits, strict=True) if whole]
+    for page in pages(rows_of):
+        text = insert_statement(binding, tuple(page[0]), len(page))
+        db.run(binding.alias, text, numbered([list(values.values()) for values in page]))
+    return fits
 
 
-def update(binding: Binding, pk: Any, found: Mapping[str, Any]) -> None:
-    """Give a row the values of an element, by field name."""
-    values = {binding.kinds[name].column: prepared(binding, name, value) for name, value in found.items()}
+def lacking(binding: Binding, values: Mapping[str, Any]) -> bool:
+    return any(value is None and not kind_of(binding, column).nullable for column, value in values.items())
+
+
+def pages(values: Sequence[T]) -> list[Sequence[T]]:
+    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]
+
+
+def numbered(lines: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """The values of some rows by the names of their parameters."""
+    return {f"v{n}_{number}": value for number, line in enumerate(lines) for n, value in enumerate(line)}
+
+
+@lru_cache(maxsize=64)
+def insert_statement(binding: Binding, columns: tuple[str, ...], count: int) -> str:
+    places = [
+        sql.SQL("({})").format(
+            sql.SQL(", ").join(typed(binding, column, f"v{n}_{number}") for n, column in enumerate(columns))
+        )
+        for number in range(count)
+    ]
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    text = query(
+        "mending", "insert_rows", child=binding.child.identifier, columns=names, rows=sql.SQL(", ").join(places)
+    )
+    return db.render(text)
+
+
+def update(binding: Binding, found: Sequence[tuple[Any, Mapping[str, Any]]]) -> None:
+    """Give rows, by their keys, the values of an element, by field name; each the same fields."""
+    for page in pages(found):
+        names = tuple(page[0][1])
+        lines = [[pk, *(prepared(binding, name, fields[name]) for name in names)] for pk, fields in page]
+        db.run(binding.alias, update_statement(binding, names, len(page)), numbered(lines))
+
+
+@lru_cache(maxsize=64)
+def update_statement(binding: Binding, names: tuple[str, ...], count: int) -> str:
+    columns = [binding.kinds[name].column for name in names]
+    pk = sql.SQL("{}::{}")
+    places = [
+        sql.SQL("({})").format(
+            sql.SQL(", ").join(
+                [
+                    pk.format(sql.Placeholder(f"v0_{number}"), binding.child.type),
+                    *(typed(binding, column, f"v{n}_{number}") for n, column in enumerate(columns, start=1)),
+                ]
+            )
+        )
+        for number in range(count)
+    ]
+    values = [sql.Identifier(f"c{n}") for n in range(len(columns))]
     assignments = [
-        sql.SQL("{} = {}").format(sql.Identifier(column), typed(binding, column, f"v{n}"))
-        for n, column in enumerate(values)
+        sql.SQL("{} = v.{}").format(sql.Identifier(column), value)
+        for column, value in zip(columns, values, strict=True)
     ]
     text = query(
-        "verify",
-        "update_row",
+        "mending",
+        "update_rows",
         child=binding.child.identifier,
         assignments=sql.SQL(", ").join(assignments),
+        rows=sql.SQL(", ").join(places),
+        names=sql.SQL(", ").join(values),
         pk=binding.child.key,
-        pk_type=binding.child.type,
     )
-    db.run(binding.alias, text, {"pk": pk} | {f"v{n}": value for n, value in enumerate(values.values())})
+    return db.render(text)
 
 
 def delete(binding: Binding, pks: Sequence[Any]) -> None:

@@ -48,23 +48,23 @@ def lists(stream: BoundStream, look: Look, found: list[Finding]) -> dict[str | N
 
 def values(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
     """JSON wins, unless another list agrees with the row as it is."""
-    done = []
-    for each in found:
-        if each.row is not None and not agreed(binding, stream, look, each.row.pk):
-            mend.update(binding, each.row.pk, stream.codec.decode(each.value))
-            done.append(each)
-    return done
+    wrong = [(each, each.row.pk) for each in found if each.row is not None]
+    held_elsewhere = agreed(binding, stream, look)
+    done = [(each, pk) for each, pk in wrong if pk not in held_elsewhere]
+    mend.update(binding, [(pk, stream.codec.decode(each.value)) for each, pk in done])
+    return [each for each, _ in done]
 
 
-def agreed(binding: Binding, own: BoundStream, look: Look, pk: Any) -> bool:
-    """Whether the row has its element in the list of another stream."""
-    return any(
-        row.pk == pk and element is not None
+def agreed(binding: Binding, own: BoundStream, look: Look) -> set[Any]:
+    """The rows that have their element in the list of another stream."""
+    return {
+        row.pk
         for stream in binding.streams
         if stream is not own
         for sides in snapshot.lists(stream, look.sides, look.document).values()
         for row, element in zip(sides.rows, sides.pairing.element_of, strict=True)
-    )
+        if element is not None
+    }
 
 
 def rows(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
@@ -73,12 +73,11 @@ def rows(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]
     positions = [row.position or 0 for row in look.sides.rows]
     for key, (sides, mine) in lists(stream, look, found).items():
         at = places(sides.pairing, [row.position or 0 for row in sides.rows], min([0, *positions]))
-        for each in sorted(mine, key=lambda each: -(each.number or 0)):
-            given = stream.codec.decode(each.value)
-            if stream.key_field is not None:
-                given[stream.key_field] = key
-            if mend.insert(binding, stream, look.sides.key, given, at[each.number or 0]):
-                done.append(each)
+        oldest_first = sorted(mine, key=lambda each: -(each.number or 0))
+        more = {} if stream.key_field is None else {stream.key_field: key}
+        given = [(stream.codec.decode(each.value) | more, at[each.number or 0]) for each in oldest_first]
+        inserted = mend.insert(binding, stream, look.sides.key, given)
+        done += [each for each, there in zip(oldest_first, inserted, strict=True) if there]
     return done
 
 
@@ -105,7 +104,8 @@ def order(binding: Binding, stream: BoundStream, look: Look, found: list[Finding
 
 def stale(binding: Binding, stream: BoundStream, look: Look, found: list[Finding]) -> list[Finding]:
     """Delete rows of an earlier dual write; first nobody may believe any more that the backfill was complete."""
-    gone = [each for each in found if each.row is not None and not agreed(binding, stream, look, each.row.pk)]
+    held_elsewhere = agreed(binding, stream, look)
+    gone = [each for each in found if each.row is not None and each.row.pk not in held_elsewhere]
     mend.forget_backfill(binding)
     mend.delete(binding, [each.row.pk for each in gone if each.row is not None])
     return gone

@@ -1,10 +1,12 @@
 """Write JSON back from rows, so that readers and writers may go back to it after rows were written alone.
 
-It finds its parents by their rows: killed anywhere, the same again goes on with those that are left.
+It finds its parents by their rows, and knows how far it is: killed anywhere, the same again goes on with those that are left.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 from psycopg import sql
@@ -16,54 +18,102 @@ from cutover.mapping import Binding
 from cutover.pairing import token
 from cutover.phase import Phase
 from cutover.sql import query
-from cutover.verify import compare, course, detail, mend, rebuild, result
-from cutover.verify.repairs import tried
+from cutover.verify import course, detail, holding, lease, mend, rebuild, result
+from cutover.verify.lease import Told, Turn
 
-CHUNK = 100  # parents; each is a transaction of its own
+WORK = "rehydration"
+AT_ONCE = 1_000  # keys asked for
+CHUNK = 100  # parents compared at once, in a table without positions
 MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
 class Rehydrated:
-    """How far it is: parents written, rows that JSON knows now, rows that JSON cannot hold and that are left as they were."""
+    """How far it is, with what was done before it was cut short: parents written, rows that JSON knows now, rows that JSON
+    cannot hold and that are left as they were."""
 
     parents: int = 0
     rows: int = 0
     left: int = 0
     done: bool = False
 
+    def __add__(self, other: "Rehydrated") -> "Rehydrated":
+        return Rehydrated(self.parents + other.parents, self.rows + other.rows, self.left + other.left)
 
-def rehydrate(binding: Binding) -> Iterator[Rehydrated]:
+
+def rehydrate(
+    binding: Binding, *, apply: bool = True, fresh: bool = False, told: Told = lease.silent
+) -> Iterator[Rehydrated]:
     """Give every list the elements of its rows, in the order and within the cap in which its readers see them.
+
+    Where not `apply`, only say what would be done. One that was cut short goes on behind its last parents, unless `fresh`.
 
     Raises:
         Refused: the phase is not PROPERTY_SHIM, or has not settled.
-        Busy: the ledger moved meanwhile, or a lock was not obtained.
+        Busy: the ledger moved meanwhile, a lock was not obtained, or another rehydration is running.
     """
     entry = writable(binding)
-    so_far, after = Rehydrated(), None
-    while keys := without_json(binding, after):
-        for key in keys:
-            written, rows, left = tried(lambda key=key: one(binding, entry, key))  # type: ignore[misc]
-            so_far = Rehydrated(so_far.parents + written, so_far.rows + rows, so_far.left + left)
-        after = keys[-1]
+    if not apply:
+        yield from planned(binding)
+        return
+    with lease.held(binding, WORK, entry.epoch, fresh=fresh, told=told) as turn:
+        yield from applied(binding, turn)
+
+
+def planned(binding: Binding) -> Iterator[Rehydrated]:
+    so_far = Rehydrated()
+    for keys in pages(binding, None):
+        for start in range(0, len(keys), holding.MOST_PARENTS):
+            for look in detail.look(binding, keys[start : start + holding.MOST_PARENTS]):
+                lists = changed(binding, look)
+                so_far += Rehydrated(int(bool(lists)), len(bare(look)), len(broken(look)))
         yield so_far
-    yield Rehydrated(so_far.parents, so_far.rows, so_far.left, done=True)
+    yield replace(so_far, done=True)
+
+
+def applied(binding: Binding, turn: Turn) -> Iterator[Rehydrated]:
+    pace = holding.pace()
+    for page in pages(binding, turn.after(binding)):
+        keys = page
+        while keys:
+            some, keys = keys[: pace.size], keys[pace.size :]
+            started = monotonic()
+            write_some(binding, turn, some)
+            took = timedelta(seconds=monotonic() - started)
+            pace.learn(parents=len(some), elements=0, size_bytes=0, took=took)
+            lease.advance(binding, turn, cursor=str(some[-1]))
+            yield Rehydrated(turn.parents, turn.elements, turn.left)
+    yield Rehydrated(turn.parents, turn.elements, turn.left, done=True)
+
+
+def write_some(binding: Binding, turn: Turn, keys: Sequence[Any]) -> None:
+    def work(keys: Sequence[Any], wait: bool) -> tuple[list[Any], list[None]]:
+        with holding.holding(binding, turn, keys, wait=wait, backfill=False) as held:
+            done = Rehydrated()
+            for look in detail.take(binding, held.keys):
+                done += written(binding, look)
+            lease.advance(binding, turn, parents=done.parents, elements=done.rows, left=done.left)
+        return held.keys, []
+
+    holding.in_turns(keys, work)
+
+
+def pages(binding: Binding, after: Any) -> Iterator[list[Any]]:
+    """The keys of the parents that have rows of which JSON knows nothing."""
+    while keys := without_json(binding, after):
+        yield keys
+        after = keys[-1]
 
 
 def rehydrated(binding: Binding) -> int:
     """How many rows have no JSON element and want one, counted as far as 10,000."""
     if binding.position is None:
         return lost(binding)
-    text = query("verify", "count_without_json", alone=alone(binding), **only(binding, *PLACES))
+    text = query("verify", "count_without_json", alone=alone(binding), **holding.parts(binding, *PLACES))
     return int(db.scalar(binding.alias, text, {"limit": MOST_COUNTED}))
 
 
 PLACES = ("child", "fk", "shown", "parent", "parent_key")
-
-
-def only(binding: Binding, *names: str) -> dict[str, sql.Composable]:
-    return {name: compare.places(binding)[name] for name in names}
 
 
 def alone(binding: Binding) -> sql.Composable:
@@ -97,26 +147,27 @@ def writable(binding: Binding) -> Entry:
 
 
 def without_json(binding: Binding, after: Any) -> list[Any]:
-    text = query("verify", "without_json", alone=alone(binding), **only(binding, *PLACES, "type"))
-    return [key for (key,) in db.rows(binding.alias, text, {"after": after, "limit": CHUNK})]
+    text = query("verify", "without_json", alone=alone(binding), **holding.parts(binding, *PLACES, "type"))
+    return [key for (key,) in db.rows(binding.alias, text, {"after": after, "limit": AT_ONCE})]
 
 
-def one(binding: Binding, entry: Entry, key: Any) -> tuple[int, int, int]:
-    """One parent in one transaction: whether its document was written, rows stamped, rows left."""
-    with mend.holding(binding, entry.epoch, key, backfill=False):
-        for look in detail.take(binding, [key]):
-            return written(binding, look)
-    return 0, 0, 0
-
-
-def written(binding: Binding, look: detail.Look) -> tuple[int, int, int]:
-    bare = [row for row in look.sides.rows if any(row.shown) and not row.stands]
-    broken = {row.pk for rows in look.broken.values() for row in rows if not row.stands}
+def written(binding: Binding, look: detail.Look) -> Rehydrated:
+    """One parent whose lock is held: whether its document was written, rows stamped, rows left."""
     lists = changed(binding, look)
     if lists and not mend.write_lists(binding, look.sides.key, lists):
-        return 0, 0, len(bare) + len(broken)
-    stamped = mend.stamp(binding, [row.pk for row in bare if row.pk not in broken]) if binding.position else 0
-    return int(bool(lists)), stamped, len(broken)
+        return Rehydrated(left=len(bare(look)) + len(broken(look)))
+    stamped = mend.stamp(binding, bare(look)) if binding.position else 0
+    return Rehydrated(int(bool(lists)), stamped, len(broken(look)))
+
+
+def bare(look: detail.Look) -> list[Any]:
+    """The rows that stand for no JSON element, and that can be one."""
+    return [row.pk for row in look.sides.rows if any(row.shown) and not row.stands and row.pk not in broken(look)]
+
+
+def broken(look: detail.Look) -> set[Any]:
+    """The rows that stand for no JSON element, and that can be none."""
+    return {row.pk for rows in look.broken.values() for row in rows if not row.stands}
 
 
 def changed(binding: Binding, look: detail.Look) -> list[tuple[Any, str | None, list[Any]]]:

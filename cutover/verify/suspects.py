@@ -59,12 +59,12 @@ def weight(parent: Parent) -> int:
     return sum(each.elements + each.rows + each.after_json for each in parent.streams)
 
 
-def cut(parents: Sequence[Parent], most: int) -> tuple[list[Parent], list[Parent]]:
+def cut(parents: Sequence[Parent], most: int, most_elements: int = MOST_ELEMENTS) -> tuple[list[Parent], list[Parent]]:
     """The first of them that may be held together, at least one, and the others."""
     size = 0
     for number, parent in enumerate(parents):
         size += weight(parent)
-        if number and (number == most or size > MOST_ELEMENTS):
+        if number and (number >= most or size > most_elements):
             return list(parents[:number]), list(parents[number:])
     return list(parents), []
 
@@ -84,13 +84,18 @@ def locked_together(binding: Binding, batch: Sequence[Parent], held: Pace) -> It
 
 def read_locked(binding: Binding, keys: Sequence[Any]) -> tuple[Reading, timedelta]:
     """What the database says of those that nobody else has locked, and how long they were held."""
-    parts = compare.places(binding)
-    text = query("verify", "lock_free", **{name: parts[name] for name in ("parent", "parent_key", "type")})
     with db.read_committed(binding.alias):
-        free = [key for (key,) in db.rows(binding.alias, text, {"keys": list(keys)})]
+        free = lock_free(binding, keys)
         started = time.monotonic()
         reading = detail.read(binding, free)
     return reading, timedelta(seconds=time.monotonic() - started)
+
+
+def lock_free(binding: Binding, keys: Sequence[Any]) -> list[Any]:
+    """Lock those parents that nobody else has locked, until the end of the transaction; their keys."""
+    parts = compare.places(binding)
+    text = query("verify", "lock_free", **{name: parts[name] for name in ("parent", "parent_key", "type")})
+    return [key for (key,) in db.rows(binding.alias, text, {"keys": list(keys)})]
 
 
 def confirmed_alone(binding: Binding, key: Any) -> list[Finding]:

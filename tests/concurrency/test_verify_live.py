@@ -10,7 +10,7 @@ from django.db import connections
 
 from bothsides import NAMES, kinds, parent, seen, verified, visited
 from cutover import verify
-from cutover.verify import mend, suspects
+from cutover.verify import holding, suspects
 from databases import Database
 from livewriters import writing
 from stages import at_phase
@@ -129,7 +129,7 @@ def test_a_repair_and_a_backfill_never_insert_the_same_row_twice(
     made = parent(binding)
     made.write_json([made.element(1)])
     monkeypatch.setattr(suspects, "LOCK_TIMEOUT", "10s")
-    monkeypatch.setattr(mend, "LOCK_TIMEOUT", "10s")
+    monkeypatch.setattr(holding, "LOCK_TIMEOUT", "10s")
     other = connect(autocommit=False)
     other.execute("select from cutover_segment for update")
 

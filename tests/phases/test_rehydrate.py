@@ -7,9 +7,10 @@ from django.db import connection
 
 from bothsides import NAMES, Pair, kinds, parent, verified, visited
 from cutover import marks, snapshot, verify
+from cutover.chunk import Pace
 from cutover.errors import Busy, Refused
 from cutover.mapping import Binding
-from cutover.verify import mend, rebuild, rebuilt, rehydration
+from cutover.verify import holding, rebuild, rebuilt, rehydration
 from databases import Database
 from stages import at_phase, move_only
 
@@ -135,7 +136,7 @@ def test_text_that_is_no_json_is_not_overwritten(database: Database) -> None:
         assert cursor.fetchone() == ("{",)
 
 
-def test_killed_between_two_parents_it_goes_on_with_the_rest(
+def test_cut_short_between_two_transactions_it_goes_on_with_the_rest(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binding = at_phase("device_events", 4)
@@ -143,22 +144,14 @@ def test_killed_between_two_parents_it_goes_on_with_the_rest(
     for made in pairs:
         made.add_row(made.element(1), 100)
     at_phase("device_events", 3)
-    calls: list[Any] = []
-    stamp = mend.stamp
-
-    def dies(*given: Any) -> int:
-        if calls:
-            raise KeyboardInterrupt
-        calls.append(given)
-        return stamp(*given)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(mend, "stamp", dies)
-        with pytest.raises(KeyboardInterrupt):
-            list(verify.rehydrate(binding))
+    monkeypatch.setattr(holding, "pace", lambda: Pace(parents=1, largest=1))
+    course = verify.rehydrate(binding)
+    assert next(course).parents == 1
+    course.close()
     assert sorted(len(made.listed()) for made in pairs) == [0, 0, 1]
     assert verify.rehydrated(binding) == 2
-    list(verify.rehydrate(binding))
+    *_, last = verify.rehydrate(binding)
+    assert (last.parents, last.rows, last.done) == (3, 3, True)  # with what was done before
     assert [len(made.listed()) for made in pairs] == [1, 1, 1]
     assert verify.rehydrated(binding) == 0
 
