@@ -1,21 +1,18 @@
 """Whether the backfill is complete: an anti-join over the whole range, never "the loop has ended". It only reads."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from datetime import timedelta
 
 from cutover import db, ledger, marks
 from cutover.backfill import chunk, difference, direct, quarantine, reach, streaming, visit
-from cutover.backfill.lease import LANE, Segment
 from cutover.backfill.missing import Refused
 from cutover.backfill.progress import totals
-from cutover.backfill.reach import Reach
 from cutover.chunk import Pace
 from cutover.mapping import Binding
 
 SHOWN = 3
-NOBODY = UUID(int=0)
-EVERYTHING = Segment(0, LANE, None, None, NOBODY)
 
 
 @dataclass(frozen=True)
@@ -33,26 +30,28 @@ def looks(binding: Binding) -> Iterator[Look]:
     while True:
         with db.read_committed(binding.alias):
             visit.prepare(binding)
-            wanted = reach.after(binding, EVERYTHING, cursor, pace)
-            found = gaps(binding, uneven(binding, wanted), wanted.unreadable)
-        if not wanted.keys:
+            started = time.monotonic()
+            keys, size_bytes = reach.keys(binding, cursor, pace)
+            found = gaps(binding, *uneven(binding, keys)) if keys else {}
+        if not keys:
             return
-        cursor = wanted.keys[-1]
-        pace.learn(
-            parents=len(wanted.keys), elements=wanted.elements, size_bytes=wanted.size_bytes, took=pace.target / 2
-        )
-        yield Look(len(wanted.keys), found, cursor)
+        cursor = keys[-1]
+        took = timedelta(seconds=time.monotonic() - started)
+        pace.learn(parents=len(keys), elements=0, size_bytes=size_bytes, took=took)
+        yield Look(len(keys), found, cursor)
 
 
-def uneven(binding: Binding, wanted: Reach) -> list[str]:
+def uneven(binding: Binding, keys: Sequence[str]) -> tuple[list[str], list[str]]:
     """The parents that have to be looked at element by element: those whose lists are not as long as their rows are many.
 
     Equal numbers say that nothing was left out. That each row is its element is what the verification says, for the drop.
+    With dynamic keys one list could hide what another lacks. The second list are those whose document is none.
     """
-    if not difference.compiles(binding) or any(stream.key_field is not None for stream in binding.streams):
-        return wanted.keys
-    found = {row[0] for row in db.rows(binding.alias, direct.uneven(binding), {"keys": wanted.keys})}
-    return [key for key in wanted.keys if key in found or key in wanted.unreadable]
+    found = {row[0]: row[1] for row in db.rows(binding.alias, direct.uneven(binding), {"keys": list(keys)})}
+    unreadable = [key for key in keys if found.get(key)]
+    if any(stream.key_field is not None for stream in binding.streams):
+        return list(keys), unreadable
+    return [key for key in keys if key in found], unreadable
 
 
 def gaps(binding: Binding, keys: Sequence[str], unreadable: Sequence[str]) -> dict[str, dict[str, int]]:

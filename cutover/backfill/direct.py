@@ -38,6 +38,12 @@ def fill(binding: Binding, stream: BoundStream) -> str:
         "proof": stream.codec.proof_sql(sql.SQL("cutover_element"), names),
         "each": sql.SQL("jsonb_array_elements_text" if stream.codec.textual else "jsonb_array_elements"),
         "age": sql.SQL("e.ordinality" if stream.newest_first else "l.length - e.ordinality + 1"),
+        # List by list, which is cheaper than to sort a chunk, and fills the pages of the index.
+        "oldest_first": sql.SQL("ORDER BY ordinality DESC" if stream.newest_first else ""),
+        # Where no position says the order, the primary key does, and has to be drawn in it.
+        "ordered": sql.SQL(
+            "ORDER BY cutover_parent, cutover_key, cutover_age DESC" if binding.position is None else ""
+        ),
         "child": binding.child.identifier,
         "names": difference.identifiers(columns.column_names(binding, stream)),
     }
@@ -66,6 +72,7 @@ def uneven(binding: Binding) -> str:
         "document": document.stored_document(binding),
         "counts": sql.SQL(", ").join(counts),
         "uneven": sql.SQL(" OR ").join(tests),
+        "unreadable": reach.unreadable(binding),
     }
     return db.render(query("backfill", "uneven", **parts))
 

@@ -31,10 +31,35 @@ def after(binding: Binding, segment: Segment, cursor: str | None, pace: Pace) ->
     parts = {"key": binding.parent.key, "type": binding.parent.type}
     conditions = [sql.SQL("TRUE")]
     if start is not None:
-        conditions.append(sql.SQL("{key} > %(start)s::text::{type}").format(**parts))  # type: ignore[arg-type]
+        conditions.append(behind(binding))
     if segment.upper is not None:
         conditions.append(sql.SQL("{key} <= %(upper)s::text::{type}").format(**parts))  # type: ignore[arg-type]
     return ask(binding, sql.SQL(" AND ").join(conditions), {"start": start, "upper": segment.upper}, pace)
+
+
+def keys(binding: Binding, cursor: str | None, pace: Pace) -> tuple[list[str], int]:
+    """The next parents of all behind a cursor, and the bytes that are stored of their documents, none of which is read."""
+    parts: dict[str, sql.Composable] = {
+        "value": binding.parent.column(binding.column),
+        "parent_key": binding.parent.key,
+        "parent": binding.parent.identifier,
+        "range": sql.SQL("TRUE") if cursor is None else behind(binding),
+    }
+    values = {"start": cursor, "limit": pace.size, "bytes": pace.size_bytes}
+    found = db.rows(binding.alias, query("backfill", "next_keys", **parts), values)
+    return [row[0] for row in found], sum(row[1] for row in found)
+
+
+def behind(binding: Binding) -> sql.Composable:
+    return sql.SQL("{} > %(start)s::text::{}").format(binding.parent.key, binding.parent.type)
+
+
+def unreadable(binding: Binding) -> sql.Composable:
+    """Whether the column holds text that is no JSON, or that jsonb cannot hold."""
+    if binding.storage == "jsonb":
+        return sql.SQL("FALSE")
+    column = binding.parent.column(binding.column)
+    return sql.SQL("({} IS NOT NULL AND {} IS NULL)").format(column, document.stored_document(binding))
 
 
 def among(binding: Binding, keys: list[str], pace: Pace) -> Reach:

@@ -43,7 +43,7 @@ class TextForm(ABC):
         return self.read_sql(text)
 
     def back_sql(self, column: sql.Composable) -> sql.Composable:
-        """The text from which `direct_sql` made the column, as fast as it can be; another one if there is none. DateStyle is ISO."""
+        """The text from which `direct_sql` made the column, as fast as it can be, or another. DateStyle is ISO."""
         return self.write_sql(column)
 
     def within_sql(self, column: sql.Composable) -> sql.Composable | None:

@@ -129,9 +129,7 @@ class Text(Compiled):
     def encode_sql(self, alias: str) -> sql.Composable:
         """The line as a jsonb string; NULL where `encode` raises ValueError."""
         names = self._column_names()
-        written = {
-            name: form.write_sql(quote.identifier(alias, names[name])) for name, form in self._forms.items()
-        }
+        written = {name: form.write_sql(quote.identifier(alias, names[name])) for name, form in self._forms.items()}
         return sql.SQL("to_jsonb(({}))").format(sql.SQL(" || ").join(self._joined(written)))
 
     def _joined(self, written: Mapping[str, sql.Composable]) -> list[sql.Composable]:

@@ -78,12 +78,13 @@ cutover_inserted AS (
             SELECT l.parent_key AS cutover_parent, l.key AS cutover_key, e.value AS cutover_element, ({age}) AS cutover_age,
                    l.floor - ({age}) AS cutover_place, {decoded}
             FROM cutover_lists l JOIN cutover_done USING (parent_key)
-            CROSS JOIN LATERAL {each}(l.list) WITH ORDINALITY e(value, ordinality)
+            CROSS JOIN LATERAL (
+                SELECT value, ordinality FROM {each}(l.list) WITH ORDINALITY e(value, ordinality) {oldest_first}) e
             WHERE l.free OFFSET 0
         ) m
     ) AS {row}
     WHERE CASE WHEN ({proof}) AND ({shown}) THEN TRUE ELSE 1 / (cutover_age * 0) = 1 END
-    ORDER BY cutover_parent, cutover_key, cutover_age DESC
+    {ordered}
 )
 SELECT ARRAY(SELECT parent_key::text FROM cutover_done),
        COALESCE((SELECT sum(l.length) FROM cutover_lists l JOIN cutover_done USING (parent_key) WHERE l.free), 0)
@@ -124,14 +125,24 @@ SELECT p.key FROM unnest(%(keys)s::text[]) p(key)
 WHERE p.key NOT IN (SELECT d.parent_key::text FROM cutover_done d) OR p.key IN (
     SELECT l.parent_key::text FROM cutover_lists l WHERE l.free)
 
+-- name: next_keys
+-- The next parents in the order of their keys, as far as what is stored of their documents goes (at least one); none of
+-- the documents is read.
+SELECT n.key, n.bytes FROM (
+    SELECT {parent_key}::text AS key, COALESCE(pg_column_size({value}), 0) AS bytes, row_number() OVER o AS n,
+           sum(COALESCE(pg_column_size({value}), 0)) OVER o AS stored
+    FROM {parent} WHERE {range} WINDOW o AS (ORDER BY {parent_key}) ORDER BY {parent_key} LIMIT %(limit)s::bigint
+) n WHERE n.n = 1 OR n.stored <= %(bytes)s::float8 ORDER BY n.n
+
 -- name: uneven
--- Which of some parents have not as many standing rows as elements, in one of their streams.
-SELECT p.key
-FROM (SELECT {parent_key} AS parent_key, {parent_key}::text AS key, {document} #> '{{}}' AS document
+-- Which of some parents have not as many standing rows as elements, in one of their streams; or a document that is none.
+SELECT p.key, p.unreadable
+FROM (SELECT {parent_key} AS parent_key, {parent_key}::text AS key, {document} #> '{{}}' AS document,
+             {unreadable} AS unreadable
       FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[]) OFFSET 0) p
 LEFT JOIN (SELECT {fk} AS parent_key, {counts} FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY 1) r
     ON r.parent_key = p.parent_key
-WHERE {uneven}
+WHERE p.unreadable OR {uneven}
 
 -- name: place
 -- Insert rows that were decoded in Python, in their order; return them as they stand, and the numbers of those not shown.
