@@ -7,7 +7,6 @@ Python and in jsonb.
 import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring
 
 from cutover.spec.stream import Key, Path
 
@@ -40,7 +39,7 @@ def members(text: str, start: int) -> Iterator[tuple[str, int]]:
     """The keys of an object, and where their values begin."""
     at = skip(text, start + 1)
     while text[at] != "}":
-        key, at = scanstring(text, at + 1)
+        key, at = DECODER.raw_decode(text, at)
         at = skip(text, skip(text, at) + 1)  # behind the colon
         yield key, at
         at = following(text, end(text, at))

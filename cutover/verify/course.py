@@ -199,4 +199,4 @@ def examined(binding: Binding, parents: list[Parent], held: Pace) -> Iterator[su
 
 
 def example(key: Any, found: Finding) -> Example:
-    return Example(found.kind, str(key), found.stream, found.key, found.text)
+    return Example(found.kind, str(key), found.stream, found.shown_key, found.text)

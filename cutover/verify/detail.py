@@ -195,6 +195,8 @@ def stream_findings(binding: Binding, stream: BoundStream, found: Look) -> list[
         explained = around if each.stream else circumstances(found, "", stream.name)
         differences.append(odd_value(each.stream, each.key, each.value, token_text=token(each.value), around=explained))
     for sides in snapshot.lists(stream, found.sides, found.document).values():
+        if stream.key_field is not None and sides.key is None:
+            continue  # a list where its keys should be: misplaced, and told above
         differences += classify(stream, sides, around, in_order=compare.in_order(binding, stream))
     return differences
 

@@ -52,6 +52,11 @@ class Finding:
         """The value for a report, cut; what no text in the database can hold is escaped."""
         return result.cut(as_text(self.value))
 
+    @property
+    def shown_key(self) -> str | None:
+        """The dynamic key in the same way."""
+        return None if self.key is None else result.cut(as_text(self.key))
+
 
 def as_text(value: Any) -> str:
     """An element for a reader: a string as it is, anything else as JSON."""
