@@ -189,4 +189,6 @@ def ratios(report: Report, found: Found, pair: tuple[str, str], goal: float) -> 
     for case, by_way in found.items():
         if over in by_way and under in by_way:
             name = f"{TITLES.get(over, over)} / {TITLES.get(under, under)}, {case}"
-            report.ratios.append(Ratio(name, by_way[over].rate / by_way[under].rate, goal))
+            one, other = by_way[over], by_way[under]
+            each = tuple(a / b for a, b in zip(one.rates, other.rates, strict=True))
+            report.ratios.append(Ratio(name, one.rate / other.rate, goal, rounds=each))

@@ -63,13 +63,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Ratio:
-    """One figure beside its goal; it is reached or missed, and nothing follows from that."""
+    """One figure beside its goal; it is reached or missed, and nothing follows from that.
+
+    Attributes:
+        rounds: the same of each round alone: where they are far apart, the machine was disturbed, and the figure says little.
+    """
 
     name: str
     value: float
     goal: float | None = None
     at_most: bool = False
     unit: str = "x"
+    rounds: tuple[float, ...] = ()
 
     @property
     def reached(self) -> bool | None:
@@ -77,11 +82,12 @@ class Ratio:
             return None
         return self.value <= self.goal if self.at_most else self.value >= self.goal
 
-    def cells(self) -> tuple[str, str, str, str]:
+    def cells(self) -> tuple[str, ...]:
         digits = 0 if self.unit != "x" or self.value >= 100 else 2
         goal = "" if self.goal is None else f"{'≤' if self.at_most else '≥'} {self.goal:g} {self.unit}"
         verdict = {None: "", True: "reached", False: "missed"}[self.reached]
-        return self.name, f"{self.value:.{digits}f} {self.unit}", goal, verdict
+        spread = f"{min(self.rounds):.2f} to {max(self.rounds):.2f}" if len(self.rounds) > 1 else ""
+        return self.name, f"{self.value:.{digits}f} {self.unit}", spread, goal, verdict
 
 
 @dataclass(frozen=True)
@@ -275,7 +281,9 @@ def publish(reports: Sequence[Report], where: Mapping[str, Any], *, file: Path |
     for report in reports:
         tables = list(report.tables)
         if report.ratios:
-            tables.append(Table(report.name, ("", "measured", "goal", ""), [each.cells() for each in report.ratios]))
+            tables.append(
+                Table(report.name, ("", "measured", "rounds", "goal", ""), [each.cells() for each in report.ratios])
+            )
         for table in tables:
             lines += [*(as_markdown(table) if markdown else as_text(table)), ""]
         lines += [*report.notes, *([""] if report.notes else [])]

@@ -1,4 +1,4 @@
-"""What writers notice of a backfill: the time of an append without it, beside it, and beside one that is asked to be nice.
+"""What writers notice of a backfill: the time of an append without it, beside it, and beside one with `--nice`.
 
 Writers are paced, as an application is: a machine that has nothing left has no p99 to compare.
 """
@@ -13,6 +13,8 @@ from django.utils import timezone
 import cutover
 from _bench import common, data, ways
 from _bench.common import Done, Options, Ratio, Report, Table
+from cutover.backfill import controls
+from cutover.mapping import bind
 from project.jobs.models import Job
 
 PAUSE = 0.05  # from one append of a writer to the next
@@ -24,10 +26,10 @@ QUANTILES = (0.5, 0.9, 0.99)
 
 @dataclass
 class Seen:
-    """Seconds of appends in all rounds, and what the backfill has moved in a second meanwhile."""
+    """Seconds of appends, a list for each round, and what the backfill has moved in a second meanwhile."""
 
-    many: list[float] = field(default_factory=list)
-    hot: list[float] = field(default_factory=list)
+    many: list[list[float]] = field(default_factory=list)
+    hot: list[list[float]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
 
 
@@ -44,30 +46,44 @@ def foreground(report: Report, options: Options) -> None:
     report.tables.append(Table(f"foreground: time of an append, {pace}", header, rows))
     for name, goal in ((DEFAULT, 1.5), (NICE, None)):
         for title, part in (("many jobs", "many"), ("hot job", "hot")):
-            one, other = (common.quantile(getattr(found[which], part), 0.99) for which in (name, WITHOUT))
-            report.ratios.append(Ratio(f"p99 of appends, {name} / without, {title}", one / other, goal, at_most=True))
+            one, other = (getattr(found[which], part) for which in (name, WITHOUT))
+            each = tuple(p99([a]) / p99([b]) for a, b in zip(one, other, strict=True))
+            what = f"p99 of appends, {name} / without, {title}"
+            report.ratios.append(Ratio(what, p99(one) / p99(other), goal, at_most=True, rounds=each))
     report.figures["foreground"] = {name: numbers(each) for name, each in found.items()}
+
+
+def share_of(rounds: list[list[float]], share: float) -> float:
+    """A quantile over the appends of all rounds."""
+    return common.quantile([each for one in rounds for each in one], share)
+
+
+def p99(rounds: list[list[float]]) -> float:
+    return share_of(rounds, 0.99)
 
 
 def numbers(seen: Seen) -> dict[str, object]:
     """For JSON: not every append."""
     both = {"many": seen.many, "hot": seen.hot}
-    times = {part: {share: common.quantile(values, share) for share in QUANTILES} for part, values in both.items()}
-    return {"seconds": times, "appends": {part: len(values) for part, values in both.items()}, "moved": seen.rates}
+    times = {part: {share: share_of(rounds, share) for share in QUANTILES} for part, rounds in both.items()}
+    appends = {part: [len(each) for each in rounds] for part, rounds in both.items()}
+    return {"seconds": times, "appends": appends, "moved": seen.rates}
 
 
 def figures(seen: Seen) -> list[str]:
-    times = [common.quantile(values, share) for values in (seen.many, seen.hot) for share in QUANTILES]
+    times = [share_of(rounds, share) for rounds in (seen.many, seen.hot) for share in QUANTILES]
     moved = f"{common.median(seen.rates):,.0f}/s" if seen.rates else ""
     return [*(f"{each * 1000:.1f} ms" for each in times), moved]
 
 
 def turn(name: str, jobs: list[int], seen: Seen, options: Options) -> float:
     """Some seconds of appends; only those count during which the backfill was at work."""
+    target, rest = (controls.NICE_TARGET.total_seconds(), controls.NICE_REST) if name == NICE else (0.0, 0.0)
+    controls.change(bind("job_logs"), who="bench", target=target, rest=rest)
     data.begin("job_logs")
     *many, hot = jobs
     writers = [(append, (many if number < MANY else [hot], number, options.seconds)) for number in range(MANY + HOT)]
-    fill = partial(ways.worker, nice=name == NICE, seconds=options.seconds)
+    fill = partial(ways.worker, seconds=options.seconds)
     done = common.together([*writers, *([] if name == WITHOUT else [(fill, ("job_logs",))])])
     begin, end = done[0].began + WARM_UP, done[0].began + options.seconds
     if name != WITHOUT:
@@ -75,9 +91,11 @@ def turn(name: str, jobs: list[int], seen: Seen, options: Options) -> float:
         appended = sum(len(each.result) for each in done[:-1])
         data.expect("job_logs", worker.result.moved + appended, f"{name} backfill beside writers")
         end = min(end, worker.began + worker.result.filled)
+        if end <= begin:
+            raise RuntimeError(f"The backfill did next to nothing in {options.seconds} s; give it more --seconds.")
         seen.rates.append(worker.result.moved / worker.result.filled)
-    seen.many += counted(done[:MANY], begin, end)
-    seen.hot += counted(done[MANY : MANY + HOT], begin, end)
+    seen.many.append(counted(done[:MANY], begin, end))
+    seen.hot.append(counted(done[MANY : MANY + HOT], begin, end))
     return end - begin
 
 

@@ -1,10 +1,9 @@
 """The ways to bring history into rows that are compared; each runs in a process of its own, after Django is set up."""
 
-import inspect
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
@@ -16,7 +15,6 @@ from project.jobs.models import Job, JobLog
 from project.shapes.models import Device, Event
 
 BATCH = 5000
-NICE = timedelta(seconds=0.1)
 
 # What somebody who knows exactly these tables would write: one transaction, and no look at what an element is.
 LIMITS = {
@@ -116,10 +114,10 @@ class Worked:
     moved: int
 
 
-def worker(name: str, *, custom: bool = False, nice: bool = False, seconds: float | None = None) -> Worked:
+def worker(name: str, *, custom: bool = False, seconds: float | None = None) -> Worked:
     """A worker of the backfill as the command line runs it, to its end or for some seconds."""
     began = time.monotonic()
-    options: dict[str, Any] = nicely() if nice else {}
+    options: dict[str, Any] = {}
     if seconds is not None:
         options["stop"] = lambda: time.monotonic() > began + seconds
     chunks, filled, moved = [], 0.0, 0
@@ -128,11 +126,6 @@ def worker(name: str, *, custom: bool = False, nice: bool = False, seconds: floa
             chunks.append((step.seconds, step.chunk_parents))
             filled, moved = time.monotonic() - began, step.elements
     return Worked(chunks, filled, moved)
-
-
-def nicely() -> dict[str, Any]:
-    """What the preset of the command line gives to the backfill."""
-    return {"nice": True} if "nice" in inspect.signature(backfill.run).parameters else {"target": NICE}
 
 
 def without_sql(binding: Binding) -> Binding:
