@@ -3,12 +3,13 @@
 from cutover import db, ledger
 from cutover.backfill import quarantine
 from cutover.backfill.complete import why_incomplete
-from cutover.backfill.progress import Progress, Status, status
+from cutover.backfill.crew import live
+from cutover.backfill.progress import Progress, Status, status, totals
 from cutover.backfill.run import run
 from cutover.mapping import Binding
 from cutover.sql import query
 
-__all__ = ["Progress", "Status", "quarantine", "reset", "run", "status", "why_incomplete"]
+__all__ = ["Progress", "Status", "live", "quarantine", "reset", "run", "status", "totals", "why_incomplete"]
 
 
 def reset(binding: Binding) -> None:

@@ -44,7 +44,7 @@ def run(
         DeclarationError: the declaration does not say how an element becomes a row, or a setting is not what it should be.
     """
     permit(binding)
-    throttle.reasons(binding)  # a setting that is wrong is told before anything is done
+    throttle.check(binding)
     plan.make(binding)
     job = Job(binding, worker or lease.this_worker(), pace(binding, target), stop or never, hold)
     try:

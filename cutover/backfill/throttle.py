@@ -38,6 +38,12 @@ def notes(binding: Binding) -> list[str]:
     return list(strain.notes(binding.alias))
 
 
+def check(binding: Binding) -> None:
+    """Ask everything once: what is wrong with a setting is told before anything is done. Raises DeclarationError."""
+    reasons(binding)
+    notes(binding)
+
+
 def held(entry: Entry) -> str | None:
     """What the ledger says against going on."""
     if entry.paused:

@@ -1,18 +1,22 @@
 """What is shown: rich on a terminal, plain when piped, JSON when asked. Data goes to stdout, talk to stderr."""
 
 from cutover.render.console import document, error, line, say, table
+from cutover.render.dryrun import dry_run
 from cutover.render.findings import findings
+from cutover.render.mending import actions, rehydrated
 from cutover.render.movement import movement
 from cutover.render.progress import Step, last, progress
 from cutover.render.quarantine import CUT, quarantine, quarantined
 from cutover.render.status import status
 from cutover.render.verdicts import verdicts
-from cutover.render.verification import verification
+from cutover.render.verification import sides, verification
 
 __all__ = [
     "CUT",
     "Step",
+    "actions",
     "document",
+    "dry_run",
     "error",
     "findings",
     "last",
@@ -21,7 +25,9 @@ __all__ = [
     "progress",
     "quarantine",
     "quarantined",
+    "rehydrated",
     "say",
+    "sides",
     "status",
     "table",
     "verdicts",

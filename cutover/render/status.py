@@ -1,5 +1,7 @@
 """A cutover as it stands, for somebody with a pager: what happens now, what is next, how to get back."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.text import Text
 
@@ -46,6 +48,7 @@ def lines(report: Report) -> list[tuple[str, str]]:
         ("since", f"{entry.moved_at:%Y-%m-%d %H:%M:%S}, from {entry.came_from.name}" if entry.epoch else ""),
         ("driver", entry.driver),
         ("backfill", filling(report)),
+        *crew(report),
         ("dirty", f"{report.dirty} marks of foreign writes wait for the backfill" if report.dirty else ""),
         ("quarantine", f"{report.quarantined} elements" if report.quarantined else ""),
         ("verified", verified(report)),
@@ -71,9 +74,21 @@ def filling(report: Report) -> str:
     if not status.planned:
         return "not begun"
     words = [f"{now.parents} of about {now.estimate} parents, {now.elements} elements"]
-    words += [f"workers: {', '.join(status.workers)}"] if status.workers else []
-    words += [f"waits: {'; '.join(status.waiting)}"] if status.waiting else []
     return "; ".join(words)
+
+
+def crew(report: Report) -> Iterator[tuple[str, str]]:
+    """How gently the backfill goes, its workers and what they wait for, and what is worth knowing."""
+    status = report.backfill
+    if status is None or not (status.workers or (status.planned and not status.complete)):
+        return
+    yield "pace", str(status.controls)
+    for each in status.workers:
+        yield "worker", f"{each}, since {each.since:%H:%M:%S}" if each.waiting else str(each)
+    for reason in status.waiting:
+        yield "waits", reason
+    for note in status.notes:
+        yield "note", note
 
 
 def verified(report: Report) -> str:
