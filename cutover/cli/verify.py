@@ -1,44 +1,97 @@
-"""`cutover verify`: compare both sides; with `--repair` or `--rehydrate`, mend them. Exits with 6 when they differ."""
+"""`cutover verify`: compare both sides, of all parents or some; or mend them. Exits with 6 when they differ."""
+
+from collections.abc import Iterator
+from datetime import datetime
 
 import click
 
 from cutover import render, report
 from cutover import verify as verification
+from cutover.cli import mending
 from cutover.cli.arguments import binding_of, json_option, name_argument
 from cutover.errors import CutoverError, DeclarationError, Differs
 from cutover.mapping import Binding
-from cutover.verify import Result
+from cutover.verify import Result, Selection
 
 
 @click.command()
 @name_argument
-@click.option("--repair", is_flag=True, help="Say what would be mended; with --yes, mend it.")
-@click.option("--yes", is_flag=True, help="With --repair: do it.")
+@click.option("--sample", metavar="N|P%", help="Only so many parents, or such a share, at random. No gate takes it.")
 @click.option(
-    "--rehydrate", is_flag=True, help="Write JSON back from the rows, so that DUAL_WRITE can be gone back to."
+    "--since", metavar="TIME|last", help="Only what was written since the verification before. No gate takes it."
 )
-@click.option("--fresh", is_flag=True, help="Begin again instead of going on with a verification that was cut short.")
+@click.option("--parent", "parents", metavar="KEY", multiple=True, help="Only this parent; may be given several times.")
+@click.option("--show", is_flag=True, help="With --parent: both sides beside each other.")
+@click.option("--repair", is_flag=True, help="Say what would be mended; with --yes, mend it.")
+@click.option(
+    "--rehydrate", is_flag=True, help="Say what would be written back to JSON from the rows; with --yes, write it."
+)
+@click.option("--yes", is_flag=True, help="With --repair or --rehydrate: do it.")
+@click.option("--fresh", is_flag=True, help="Begin again instead of going on with what was cut short.")
 @json_option
-def verify(name: str, repair: bool, yes: bool, rehydrate: bool, fresh: bool, as_json: bool) -> None:
-    """Compare the JSON column with the table, down to the element."""
+def verify(
+    name: str,
+    sample: str | None,
+    since: str | None,
+    parents: tuple[str, ...],
+    show: bool,
+    repair: bool,
+    rehydrate: bool,
+    yes: bool,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Compare the JSON column with the table, down to the element.
+
+    All parents are compared, in chunks; one that was cut short goes on. What --since cannot see: rows of the table that were
+    deleted while the parent's row stayed as it was, and what the verification before had found already.
+    """
+    require_one(
+        {"--sample": sample, "--since": since, "--parent": parents, "--repair": repair, "--rehydrate": rehydrate}
+    )
+    require_with("--show", show, "--parent", parents)
+    require_with("--yes", yes, "--repair or --rehydrate", repair or rehydrate)
     binding = binding_of(name)
-    if repair and rehydrate:
-        raise DeclarationError("--repair and --rehydrate are two commands.", hint="Give one of them.")
     if repair:
-        mend(binding, apply=yes, as_json=as_json)
+        mending.repair(binding, apply=yes, fresh=fresh, as_json=as_json)
     elif rehydrate:
-        restore(binding, as_json=as_json)
+        mending.rehydrate(binding, apply=yes, fresh=fresh, as_json=as_json)
+    elif show:
+        shown(binding, list(parents), as_json=as_json)
     else:
-        compare(binding, fresh=fresh, as_json=as_json)
+        compare(binding, chosen(binding, sample, since, list(parents)), fresh=fresh, as_json=as_json)
 
 
-def compare(binding: Binding, *, fresh: bool, as_json: bool) -> None:
-    total = report.estimate(binding)
-    steps = verification.run(binding, resume=not fresh)
-    last = render.last(render.progress("verify", steps, lambda step: shape(step, total)))
-    if last is None:
-        raise CutoverError(f"The verification of {binding.name} ended without a result.", hint="Run it again.")
-    result = last.result
+def require_one(given: dict[str, object]) -> None:
+    found = [name for name, value in given.items() if value]
+    if len(found) > 1:
+        raise DeclarationError(f"{found[0]} and {found[1]} are two commands.", hint="Give one of them.")
+
+
+def require_with(name: str, given: bool, other: str, there: object) -> None:
+    if given and not there:
+        raise DeclarationError(f"{name} goes with {other}.", hint=f"Give {other} as well, or leave {name} away.")
+
+
+def chosen(binding: Binding, sample: str | None, since: str | None, parents: list[str]) -> Selection | None:
+    """Which parents; None is all of them."""
+    if sample is not None:
+        return verification.sample(binding, sample)
+    if since is not None:
+        return verification.since(binding, None if since == "last" else time_of(since))
+    return verification.named(binding, parents) if parents else None
+
+
+def time_of(text: str) -> datetime:
+    """A time in ISO 8601; without a zone, in that of the shell."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as error:
+        raise DeclarationError(f"{text!r} is no time.", hint="Write 2026-03-01T10:00, or `last`.") from error
+
+
+def compare(binding: Binding, some: Selection | None, *, fresh: bool, as_json: bool) -> None:
+    result = judged(binding, some, fresh=fresh)
     if as_json:
         render.document(result.as_dict())
     else:
@@ -47,8 +100,22 @@ def compare(binding: Binding, *, fresh: bool, as_json: bool) -> None:
         raise differing(binding, result)
 
 
+def judged(binding: Binding, some: Selection | None, *, fresh: bool = False) -> Result:
+    total = report.estimate(binding) if some is None else 0
+    last = render.last(render.progress("verify", steps(binding, some, fresh), lambda step: shape(step, total)))
+    if last is None:
+        raise CutoverError(f"The verification of {binding.name} ended without a result.", hint="Run it again.")
+    return last.result
+
+
+def steps(binding: Binding, some: Selection | None, fresh: bool) -> Iterator[verification.Progress]:
+    if some is None:
+        return verification.run(binding, resume=not fresh)
+    return verification.run_some(binding, some)
+
+
 def shape(step: verification.Progress, total: int) -> render.Step:
-    return render.Step(step.parents, total, step.result.json_elements + step.result.table_elements)
+    return render.Step(step.result.parents, total, step.result.json_elements + step.result.table_elements)
 
 
 def differing(binding: Binding, result: Result) -> Differs:
@@ -59,27 +126,17 @@ def differing(binding: Binding, result: Result) -> Differs:
     )
 
 
-def mend(binding: Binding, *, apply: bool, as_json: bool) -> None:
-    actions = list(verification.repair(binding, apply=apply))
+def shown(binding: Binding, texts: list[str], *, as_json: bool) -> None:
+    """Both sides of some parents beside each other, and what a verification of them says."""
+    some = verification.named(binding, texts)
+    beside = {key: verification.compared(binding, key) for page in some.pages() for key in page}
+    result = judged(binding, some)
     if as_json:
-        render.document([vars(action) for action in actions])
+        lines = {str(key): [vars(line) for line in found] for key, found in beside.items()}
+        render.document({**result.as_dict(), "sides": lines})
     else:
-        lines = [(each.kind, each.parent, each.stream, each.element, each.what) for each in actions]
-        render.table("Done" if apply else "Would be done", ("class", "parent", "stream", "element", "what"), lines)
-    left = sum(not action.done for action in actions)
-    if apply and left:
-        raise Differs(f"{left} differences were left alone.", hint="The last column says why; the runbook, what to do.")
-    if not apply and actions:
-        render.say(f"Nothing was changed. `cutover verify {binding.name} --repair --yes` does it.")
-
-
-def restore(binding: Binding, *, as_json: bool) -> None:
-    steps = verification.rehydrate(binding)
-    shown = render.progress("rehydrate", steps, lambda step: render.Step(step.parents, 0, step.rows))
-    last = render.last(shown) or verification.Rehydrated()
-    if as_json:
-        render.document(vars(last))
-    else:
-        render.say(f"{last.rows} elements of {last.parents} parents were written back to JSON.")
-    if last.left:
-        raise Differs(f"JSON cannot hold {last.left} rows; they were left as they are.", hint="See `cutover verify`.")
+        for key, found in beside.items():
+            render.sides(str(key), found)
+        render.verification(result)
+    if result.differs:
+        raise differing(binding, result)

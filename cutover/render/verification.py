@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from cutover.render.console import out, table
-from cutover.verify import Result
+from cutover.verify import Line, Result, cut
 
 MEANING = {
     "missing_in_table": "an element without a row: the drop would lose it",
@@ -26,6 +26,8 @@ def verification(result: Result) -> None:
     console = out()
     word, style = ("DIFFERS", "bold red") if result.differs else ("agrees", "bold green")
     console.print(Text.assemble(("The two sides: ", ""), (word, style), f", {result.parents} parents."))
+    if result.scope:
+        console.print(Text(f"Only {result.scope}; no gate takes this for a verification.", style="yellow"))
     table(
         "Both sides",
         ("side", "elements", "checksum"),
@@ -40,3 +42,16 @@ def verification(result: Result) -> None:
     if result.examples:
         shown = [(each.kind, each.parent, each.stream, each.key or "", each.element) for each in result.examples]
         table("Examples", ("class", "parent", "stream", "key", "element"), shown)
+
+
+def sides(parent: str, lines: list[Line]) -> None:
+    """Both sides of one parent beside each other, newest first, values cut."""
+    shown = [
+        (each.stream, each.key or "", short(each.element), short(each.row), each.verdict.replace("agrees", ""))
+        for each in lines
+    ]
+    table(f"Parent {parent}", ("stream", "key", "element", "row", "verdict"), shown)
+
+
+def short(text: str | None) -> str:
+    return "-" if text is None else cut(text)

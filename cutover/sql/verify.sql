@@ -147,11 +147,17 @@ SELECT count(*) FROM (
     LIMIT %(limit)s::bigint
 ) counted
 
+-- name: now
+-- The time of the database.
+SELECT clock_timestamp()
+
 -- name: begin
--- Begin a verification; the id and the time of the database.
+-- Begin a verification; the id and the time of the database. Transactions below the horizon have ended.
 INSERT INTO cutover_verification
-    (cutover, epoch, started_at, parents, json_elements, table_elements, json_checksum, table_checksum, found, examples)
-VALUES (%(name)s::text, %(epoch)s::int, clock_timestamp(), 0, 0, 0, '0', '0', '{{}}'::jsonb, '[]'::jsonb)
+    (cutover, epoch, started_at, parents, json_elements, table_elements, json_checksum, table_checksum, found, examples,
+     horizon)
+VALUES (%(name)s::text, %(epoch)s::int, clock_timestamp(), 0, 0, 0, '0', '0', '{{}}'::jsonb, '[]'::jsonb,
+        pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
 RETURNING id, started_at
 
 -- name: forget_unfinished

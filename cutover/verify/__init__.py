@@ -2,10 +2,12 @@
 
 from cutover.verify.comparison import Line, compared
 from cutover.verify.course import run
+from cutover.verify.partial import run as run_some
 from cutover.verify.rebuild import rebuilt
 from cutover.verify.rehydration import Rehydrated, rehydrate, rehydrated
 from cutover.verify.repairs import Action, repair
-from cutover.verify.result import MISSING_IN_JSON, Example, Progress, Result
+from cutover.verify.result import MISSING_IN_JSON, Example, Progress, Result, cut
+from cutover.verify.selection import Selection, named, sample, since
 from cutover.verify.store import latest
 
 __all__ = [
@@ -16,11 +18,17 @@ __all__ = [
     "Progress",
     "Rehydrated",
     "Result",
+    "Selection",
     "compared",
+    "cut",
     "latest",
+    "named",
     "rebuilt",
     "rehydrate",
     "rehydrated",
     "repair",
     "run",
+    "run_some",
+    "sample",
+    "since",
 ]

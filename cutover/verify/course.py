@@ -4,9 +4,9 @@ It changes nothing but its own line in `cutover_verification`.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cutover import db, ledger
@@ -15,6 +15,7 @@ from cutover.errors import Busy, Refused
 from cutover.ledger import Entry
 from cutover.mapping import Binding
 from cutover.phase import Phase
+from cutover.sql import query
 from cutover.verify import compare, detail, result, store, streaming, suspects
 from cutover.verify.compare import Parent
 from cutover.verify.findings import Finding
@@ -88,6 +89,12 @@ def comparable(binding: Binding) -> Entry:
     return entry
 
 
+def now(binding: Binding) -> datetime:
+    """The clock of the database."""
+    found: datetime = db.scalar(binding.alias, query("verify", "now"))
+    return found
+
+
 def require_unmoved(course: Course) -> None:
     if ledger.read(course.binding.alias, course.binding.name).epoch != course.entry.epoch:
         raise Busy(
@@ -110,6 +117,12 @@ def learn(pace: Pace, parents: list[Parent], took: timedelta) -> None:
 
 def take(course: Course, parents: list[Parent], *, last: bool) -> None:
     """Take a chunk into the result: the totals, the suspects looked at again, the orphans in its range."""
+    examine(course, parents)
+    upto = None if last or not parents else parents[-1].key
+    count_orphans(course, suspects.orphans(course.binding, course.after, upto))
+
+
+def examine(course: Course, parents: list[Parent]) -> None:
     closely: list[Parent] = []
     for parent in parents:
         add(course.result, parent)
@@ -121,8 +134,10 @@ def take(course: Course, parents: list[Parent], *, last: bool) -> None:
             expected(course.result, parent)
     for batch in batches(closely):
         look_closely(course, batch)
-    upto = None if last or not parents else parents[-1].key
-    for key, rows in suspects.orphans(course.binding, course.after, upto):
+
+
+def count_orphans(course: Course, found: Iterable[tuple[Any, int]]) -> None:
+    for key, rows in found:
         course.result.count(result.ORPHAN, rows)
         course.result.show(Example(result.ORPHAN, str(key), "", None, f"{rows} rows"))
 

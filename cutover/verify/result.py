@@ -60,6 +60,7 @@ class Result:
         json_checksum, table_checksum: equal where both sides hold the same elements; sums, so the order does not matter.
         found: class of difference to number; classes that were not found are left out.
         examples: at most 10 of each class.
+        scope: which parents were looked at, in words; empty where it was all of them. Only such a result is stored.
     """
 
     id: int
@@ -73,6 +74,7 @@ class Result:
     table_checksum: str = "0"
     found: dict[str, int] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
+    scope: str = ""
 
     @property
     def differs(self) -> bool:

@@ -8,7 +8,7 @@ Note [Locks of a verification]
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -128,25 +128,30 @@ def orphans(binding: Binding, after: Any, upto: Any) -> Iterator[tuple[Any, int]
 
     After one key and up to another (None is open), in the order of the keys. Memory is that of a thousand keys.
     """
-    while found := gone(binding, after, upto):
-        after = found[-1][0]
-        again = dict(found)
-        for _ in range(LOOKS - 1):
-            time.sleep(PAUSE.total_seconds())
-            again = dict(gone(binding, None, None, keys=list(again)))
-            if not again:
-                break
-        yield from again.items()
+    while found := gone(binding, "next_orphans", {"after": after, "upto": upto, "limit": AT_ONCE}):
+        after = list(found)[-1]
+        yield from still_gone(binding, found, LOOKS - 1).items()
 
 
-def gone(binding: Binding, after: Any, upto: Any, keys: Iterable[Any] | None = None) -> list[tuple[Any, int]]:
-    """The next parents that are gone and have rows; among `keys`, if they are given."""
+def orphans_among(binding: Binding, keys: Sequence[Any]) -> dict[Any, int]:
+    """The same among some keys."""
+    return still_gone(binding, gone(binding, "orphans_among", {"keys": list(keys)}), LOOKS - 1)
+
+
+def still_gone(binding: Binding, found: dict[Any, int], looks: int) -> dict[Any, int]:
+    for _ in range(looks):
+        if not found:
+            break
+        time.sleep(PAUSE.total_seconds())
+        found = gone(binding, "orphans_among", {"keys": list(found)})
+    return found
+
+
+def gone(binding: Binding, name: str, values: dict[str, object]) -> dict[Any, int]:
+    """Parents that are gone and have rows, and how many, as a query finds them."""
     names = ("parent", "parent_key", "type", "child", "fk")
-    parts = {name: part for name, part in compare.places(binding).items() if name in names}
-    if keys is None:
-        values: dict[str, object] = {"after": after, "upto": upto, "limit": AT_ONCE}
-        return db.rows(binding.alias, query("verify", "next_orphans", **parts), values)  # type: ignore[return-value]
-    return db.rows(binding.alias, query("verify", "orphans_among", **parts), {"keys": list(keys)})  # type: ignore[return-value]
+    parts = {each: part for each, part in compare.places(binding).items() if each in names}
+    return {key: count for key, count in db.rows(binding.alias, query("verify", name, **parts), values)}
 
 
 @contextmanager
