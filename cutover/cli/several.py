@@ -58,9 +58,9 @@ def run(binding: Binding, count: int, worker: str, stop: Callable[[], bool]) -> 
                     child.let_go()
             yield steady(binding)
             time.sleep(EVERY_SECONDS)
-    codes = [child.process.returncode for child in children]
-    if 0 not in codes:
-        raise_for(binding, children)
+        codes = [child.process.returncode for child in children]
+        if 0 not in codes:
+            raise_for(binding, children)
     yield replace(steady(binding), finished=0 in codes)
 
 
