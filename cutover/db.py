@@ -73,6 +73,16 @@ def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]
     return count
 
 
+@contextmanager
+def server_cursor(alias: str, name: str, statement: Statement, params: Mapping[str, object]) -> Iterator[Any]:
+    """A cursor that the server keeps, so that a result is read piece by piece; in a transaction. Yields the driver's cursor."""
+    wrapper = connections[alias]
+    wrapper.ensure_connection()
+    with wrapper.wrap_database_errors, wrapper.connection.cursor(name=name) as opened:
+        opened.execute(render(statement), params)
+        yield opened
+
+
 def in_transaction(alias: str) -> bool:
     return bool(connections[alias].in_atomic_block)
 

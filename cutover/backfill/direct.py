@@ -37,9 +37,7 @@ def fill(binding: Binding, stream: BoundStream) -> str:
         "decoded": sql.SQL(", ").join(sql.SQL("{} AS {}").format(decoded[name], names[name]) for name in decoded),
         "proof": stream.codec.proof_sql(sql.SQL("cutover_element"), names),
         "each": sql.SQL("jsonb_array_elements_text" if stream.codec.textual else "jsonb_array_elements"),
-        "age": sql.SQL("e.ordinality" if stream.newest_first else "l.length - e.ordinality + 1"),
-        # List by list, which is cheaper than to sort a chunk, and fills the pages of the index.
-        "oldest_first": sql.SQL("ORDER BY ordinality DESC" if stream.newest_first else ""),
+        **order(stream),
         # Where no position says the order, the primary key does, and has to be drawn in it.
         "ordered": sql.SQL(
             "ORDER BY cutover_parent, cutover_key, cutover_age DESC" if binding.position is None else ""
@@ -89,7 +87,8 @@ def whole(binding: Binding, stream: BoundStream) -> sql.Composed:
         "lists": document.lists(stream, difference.DOCUMENT),
         "misplaced": misplaced.condition(stream, difference.DOCUMENT),
         "key": rows.key(binding, stream),
-        "element": rows.element(binding, stream),
+        "element": rows.element(binding, stream) if stream.codec.compiles else sql.SQL("NULL"),
+        "unreadable": reach.unreadable(binding),
         "newest_first": rows.newest_first(binding),
         "shown": stream.shown,
         "stands": rows.stands(binding),
@@ -97,6 +96,17 @@ def whole(binding: Binding, stream: BoundStream) -> sql.Composed:
         "direction": sql.SQL("ASC" if stream.newest_first else "DESC"),
     }
     return query("backfill", "whole", **parts)
+
+
+def order(stream: BoundStream) -> dict[str, sql.Composable]:
+    """The age of an element, from 1 at the newest; and the order of a list that is read oldest first.
+
+    List by list: that is cheaper than to sort a chunk, and fills the pages of the index.
+    """
+    return {
+        "age": sql.SQL("e.ordinality" if stream.newest_first else "l.length - e.ordinality + 1"),
+        "oldest_first": sql.SQL("ORDER BY ordinality DESC" if stream.newest_first else ""),
+    }
 
 
 def fillable(stream: BoundStream) -> sql.Composable:

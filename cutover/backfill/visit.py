@@ -117,7 +117,7 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:
     by_sql = [key for key in wanted.keys if key not in set(by_python)]
     done = chunk.fill(binding, by_sql) if by_sql else Filled(0, [])
     if by_python:
-        more = streaming.fill(binding, by_python)
+        more = streaming.fill(binding, by_python, whole=not precise and not difference.compiles(binding))
         done = Filled(done.inserted + more.inserted, done.refused + more.refused)
     quarantine.settle(binding, wanted.keys, done.refused)
     return done

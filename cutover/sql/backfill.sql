@@ -77,17 +77,16 @@ cutover_inserted AS (
         SELECT {columns}, m.* FROM (
             SELECT l.parent_key AS cutover_parent, l.key AS cutover_key, e.value AS cutover_element, ({age}) AS cutover_age,
                    l.floor - ({age}) AS cutover_place, {decoded}
-            FROM cutover_lists l JOIN cutover_done USING (parent_key)
-            CROSS JOIN LATERAL (
+            FROM cutover_lists l CROSS JOIN LATERAL (
                 SELECT value, ordinality FROM {each}(l.list) WITH ORDINALITY e(value, ordinality) {oldest_first}) e
-            WHERE l.free OFFSET 0
+            WHERE l.free AND l.done OFFSET 0
         ) m
     ) AS {row}
     WHERE CASE WHEN ({proof}) AND ({shown}) THEN TRUE ELSE 1 / (cutover_age * 0) = 1 END
     {ordered}
 )
-SELECT ARRAY(SELECT parent_key::text FROM cutover_done),
-       COALESCE((SELECT sum(l.length) FROM cutover_lists l JOIN cutover_done USING (parent_key) WHERE l.free), 0)
+SELECT ARRAY(SELECT DISTINCT parent_key::text FROM cutover_lists WHERE done),
+       COALESCE((SELECT sum(length) FROM cutover_lists WHERE free AND done), 0)
 
 -- name: whole
 -- Part: for each list whether it can be filled whole (`free`), or has its rows already, newest first; and the parents of
@@ -98,32 +97,58 @@ cutover_rows AS MATERIALIZED (
     FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY 1, 2
 ),
 cutover_lists AS MATERIALIZED (
-    SELECT p.parent_key, l.key, l.list, l.length, l.length > 0 AND r.elements IS NULL AS free, COALESCE(f.floor, 0) AS floor,
-           CASE WHEN p.odd THEN FALSE WHEN COALESCE(l.length, 0) = 0 THEN TRUE WHEN r.elements IS NULL THEN {fillable}
-                ELSE r.elements[1:l.length] = ARRAY(
-                    SELECT e.value::text FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality)
-                    ORDER BY ordinality {direction}) END AS fine
+    SELECT w.*, bool_and(w.fine) OVER (
+        PARTITION BY w.parent_key ORDER BY w.key ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS done
     FROM (
-        SELECT p.parent_key, p.document, {misplaced} AS odd
-        FROM (SELECT {parent_key} AS parent_key, {document} #> '{{}}' AS document
-              FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[]) OFFSET 0) p OFFSET 0
-    ) p
-    LEFT JOIN LATERAL (
-        SELECT x.key, x.list, jsonb_array_length(x.list) AS length FROM (
-            SELECT y.key, CASE jsonb_typeof(y.list) WHEN 'array' THEN y.list ELSE '[]'::jsonb END AS list
-            FROM {lists} y OFFSET 0) x
-    ) l ON TRUE
-    LEFT JOIN cutover_rows r ON r.parent_key = p.parent_key AND r.key IS NOT DISTINCT FROM l.key
-    LEFT JOIN (SELECT parent_key, min(floor) AS floor FROM cutover_rows GROUP BY 1) f ON f.parent_key = p.parent_key
-),
-cutover_done AS MATERIALIZED (SELECT parent_key FROM cutover_lists GROUP BY parent_key HAVING bool_and(fine))
+        SELECT p.parent_key, l.key, l.list, l.length, l.length > 0 AND r.elements IS NULL AS free, COALESCE(f.floor, 0) AS floor,
+               CASE WHEN p.odd THEN FALSE WHEN COALESCE(l.length, 0) = 0 THEN TRUE WHEN r.elements IS NULL THEN {fillable}
+                    ELSE r.elements[1:l.length] = ARRAY(
+                        SELECT e.value::text FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality)
+                        ORDER BY ordinality {direction}) END AS fine
+        FROM (
+            SELECT p.parent_key, p.document, p.unreadable OR {misplaced} AS odd
+            FROM (SELECT {parent_key} AS parent_key, {document} #> '{{}}' AS document, {unreadable} AS unreadable
+                  FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[]) OFFSET 0) p OFFSET 0
+        ) p
+        LEFT JOIN LATERAL (
+            SELECT x.key, x.list, jsonb_array_length(x.list) AS length FROM (
+                SELECT y.key, CASE jsonb_typeof(y.list) WHEN 'array' THEN y.list ELSE '[]'::jsonb END AS list
+                FROM {lists} y OFFSET 0) x
+        ) l ON TRUE
+        LEFT JOIN cutover_rows r ON r.parent_key = p.parent_key AND r.key IS NOT DISTINCT FROM l.key
+        LEFT JOIN (SELECT parent_key, min(floor) AS floor FROM cutover_rows GROUP BY 1) f ON f.parent_key = p.parent_key
+    ) w
+)
 
 -- name: short
 -- Which of some parents have fewer rows that stand for something than elements, or a list that has to be looked at closely.
 WITH {whole}
 SELECT p.key FROM unnest(%(keys)s::text[]) p(key)
-WHERE p.key NOT IN (SELECT d.parent_key::text FROM cutover_done d) OR p.key IN (
-    SELECT l.parent_key::text FROM cutover_lists l WHERE l.free)
+WHERE p.key NOT IN (SELECT parent_key::text FROM cutover_lists WHERE done)
+   OR p.key IN (SELECT parent_key::text FROM cutover_lists WHERE free)
+
+-- name: pour
+-- The elements of whole lists for which no row stands yet, oldest first. The first line says how many bytes the widest has;
+-- the lines without an element name the parents that need nothing more of this stream.
+WITH {whole}
+SELECT '' AS parent, NULL AS key, NULL AS element, COALESCE((
+    SELECT max(octet_length(e.value::text)) FROM cutover_lists l CROSS JOIN LATERAL jsonb_array_elements(l.list) e(value)
+    WHERE l.free AND l.done), 0)::bigint AS place
+UNION ALL SELECT DISTINCT parent_key::text, NULL, NULL, NULL::bigint FROM cutover_lists WHERE done
+UNION ALL (
+    SELECT l.parent_key::text, l.key, e.value::text, l.floor - ({age})
+    FROM cutover_lists l CROSS JOIN LATERAL (
+        SELECT value, ordinality FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality) {oldest_first}) e
+    WHERE l.free AND l.done
+)
+
+-- name: copy
+-- Pour rows in.
+COPY {child} ({names}) FROM STDIN
+
+-- name: count_history
+-- How many rows of history a stream shows of some parents.
+SELECT count(*) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) AND {position} < 0 AND {shown}
 
 -- name: next_keys
 -- The next parents in the order of their keys, as far as what is stored of their documents goes (at least one); none of

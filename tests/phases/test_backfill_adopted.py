@@ -9,7 +9,7 @@ from django.test.utils import isolate_apps
 
 from backfilling import all_rows, elements, execute, parent, to_the_end
 from cutover import backfill
-from cutover.backfill import plan
+from cutover.backfill import plan, pouring
 from cutover.codecs import Codec
 from cutover.mapping import Binding, kinds, resolve
 from databases import Database
@@ -97,6 +97,8 @@ def test_a_codec_without_sql_takes_the_way_through_python(database: Database) ->
     assert not plain.compiles
     assert to_the_end(plain).quarantined == 29
     assert all_rows(plain) == rows
+    poured = pouring.fill(plain, stream, ["1"])
+    assert (poured.parents, poured.inserted, poured.refused) == (set(), 0, []), "it has rows"
     assert backfill.why_incomplete(plain) == []
 
 
