@@ -151,6 +151,21 @@ class Clock:
         text = sql.SQL("({})::text").format(timestamp)
         return text if _PRINTED[self.format] == " " else sql.SQL("replace({}, ' ', 'T')").format(text)
 
+    def printed_sql(self, timestamp: sql.Composable) -> sql.Composable | None:
+        """What `write_sql` gives, at a third of its cost; None for a format that PostgreSQL does not print itself.
+
+        Only under DateStyle ISO, and from 2000-01-02 on: before 2000 times are rounded the other way. The cast to whole
+        seconds rounds, so half a second is taken away first: together they cut, as to_char does.
+        """
+        head = next((each for each in _PRINTED if self.format.startswith(each)), None)
+        rest = self.format[len(head or "") :]
+        if head is None or "%" in rest:
+            return None
+        text = sql.SQL("({} - interval '0.5 s')::timestamp(0)::text").format(timestamp)
+        if _PRINTED[head] == "T":
+            text = sql.SQL("replace({}, ' ', 'T')").format(text)
+        return sql.SQL("({} || {})").format(text, quote.literal(rest)) if rest else text
+
     def write_sql(self, timestamp: sql.Composable) -> sql.Composable:
         """The text of a timestamp without time zone."""
         return sql.SQL("to_char({}, {})").format(timestamp, quote.literal("".join(map(_to_char, self._pieces))))

@@ -44,6 +44,17 @@ class Codec(ABC):
 
     columns: tuple[str, ...]
     compiles: ClassVar[bool] = False
+
+    @property
+    def json_type(self) -> str | None:
+        """The JSON type that every element has, as `jsonb_typeof` names it; None where there is more than one."""
+        return None
+
+    @property
+    def unmistakable(self) -> bool:
+        """Whether no JSON of another type reads like an element of this one (a string without its quotes)."""
+        return False
+
     textual: ClassVar[bool] = False  # whether every element that decodes is a string
 
     def bind(self, kinds: Mapping[str, Kind]) -> Self:
@@ -84,6 +95,10 @@ class Codec(ABC):
     def encode_sql(self, alias: str) -> sql.Composable:
         """SQL of type jsonb over the child row named by the alias; NULL where `encode` raises ValueError."""
         raise NotImplementedError(f"{type(self).__name__} does not compile to SQL.")
+
+    def text_sql(self, alias: str) -> sql.Composable:
+        """The same as text: a string without its quotes, anything else as jsonb prints it."""
+        return sql.SQL("({} #>> '{{}}')").format(self.encode_sql(alias))
 
 
 def kind_of(field: str, kinds: Mapping[str, Kind]) -> Kind:

@@ -85,10 +85,36 @@ class Moment(TextForm):
         return time if self.zone is None else self._shifted_sql(time)
 
     def write_sql(self, column: sql.Composable) -> sql.Composable:
-        time = column if self.zone is None else self._shifted_sql(column)
+        time = column
+        if self.zone == "UTC":  # by its distance: a zone by its name is looked up for every row
+            time = sql.SQL("({} AT TIME ZONE interval '0')").format(column)
+        elif self.zone is not None:
+            time = self._shifted_sql(column)
+        return sql.SQL("CASE {usual} WHEN {within} THEN {text} END").format(
+            usual=self._usual_sql(column, time), within=self._years_sql(column, time), text=self.clock.write_sql(time)
+        )
+
+    def _usual_sql(self, column: sql.Composable, time: sql.Composable) -> sql.Composable:
+        """The times that nearly all are, written as PostgreSQL prints them; the DateStyle is asked once in a statement."""
+        printed = self.clock.printed_sql(time)
+        if printed is None:
+            return sql.SQL("")
+        # A day from the end of what can be printed: whatever the zone, no clock is further off.
         return sql.SQL(
-            "CASE WHEN {time} >= '0001-01-01'::timestamp AND {time} < '10000-01-01'::timestamp THEN {text} END"
-        ).format(time=time, text=self.clock.write_sql(time))
+            "WHEN {column} >= '2000-01-03 00:00:00+00'::{type} AND {column} < '9999-12-30 00:00:00+00'::{type}"
+            " AND (SELECT left(current_setting('DateStyle'), 3) = 'ISO') THEN {printed}"
+        ).format(column=column, type=self._type(), printed=printed)
+
+    def _years_sql(self, column: sql.Composable, time: sql.Composable) -> sql.Composable:
+        """Whether the year has four digits; where the zone does not move it, asked without moving."""
+        own = self.zone in (None, "UTC")
+        type_ = self._type() if own else sql.SQL("timestamp")
+        return sql.SQL(
+            "{time} >= '0001-01-01 00:00:00+00'::{type} AND {time} < '10000-01-01 00:00:00+00'::{type}"
+        ).format(time=column if own else time, type=type_)
+
+    def _type(self) -> sql.SQL:
+        return sql.SQL("timestamp" if self.zone is None else "timestamptz")
 
     def direct_sql(self, text: sql.Composable) -> sql.Composable:
         time = self.clock.direct_sql(text)

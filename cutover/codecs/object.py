@@ -148,6 +148,11 @@ class Object(Compiled):
             element=element, taken=_names_sql(taken)
         )
 
+    @property
+    def json_type(self) -> str:
+        """Each element is an object."""
+        return "object"
+
     def encode_sql(self, alias: str) -> sql.Composable:
         """The object as jsonb; NULL where `encode` raises ValueError."""
         self._column_names()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from psycopg import sql
 
 from cutover.codecs.compiled import Compiled
+from cutover.codecs.form import TextForm
+from cutover.codecs.jsonforms import Quoted
 from cutover.codecs.kinds import Kind
 from cutover.codecs.slot import Slot, slot_of
 from cutover.codecs.time import Time, field_of
@@ -45,3 +47,19 @@ class Scalar(Compiled):
         """The value of the column as jsonb; NULL where `encode` raises ValueError."""
         self._column_names()
         return self._slot.write_sql(alias)
+
+    @property
+    def _string(self) -> TextForm | None:
+        """The form of the text, where each element is a string."""
+        form = self._slot.form
+        return form.inner if isinstance(form, Quoted) and not self._slot.takes_null else None
+
+    @property
+    def json_type(self) -> str | None:
+        """A string where the column has text in JSON, and no NULL."""
+        return None if self._string is None else "string"
+
+    def text_sql(self, alias: str) -> sql.Composable:
+        """The value of the column as text."""
+        form = self._string
+        return super().text_sql(alias) if form is None else form.write_sql(self._slot.column_sql(alias))

@@ -6,7 +6,9 @@ last one takes the rest. No regular expression decides, so both languages agree.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
 from psycopg import sql
@@ -20,6 +22,9 @@ from cutover.codecs.moment import check_zone, moment
 from cutover.codecs.reader import Reader
 from cutover.codecs.template import Field, parse
 from cutover.codecs.textforms import text_form
+
+# JSON that is no string begins with one of -0-9tfn{[, and digits at its beginning go on as numbers and lists do.
+_NO_OTHER_JSON = re.compile(r"[^-0-9tfn{\[]|\[?[0-9]+[^0-9.,eE\]]")
 
 
 class Text(Compiled):
@@ -126,11 +131,30 @@ class Text(Compiled):
         tests = [sql.SQL("{} = {}").format(sql.SQL(" || ").join(parts), element), *within]
         return sql.SQL(" AND ").join(test for test in tests if test is not None)
 
+    @property
+    def json_type(self) -> str:
+        """Each element is a string."""
+        return "string"
+
+    @property
+    def unmistakable(self) -> bool:
+        """Whether the template begins as no JSON but a string does: `[2026-01-02` is neither a list nor a number."""
+        first, second = (*self._items, "")[:2]
+        begins = first if isinstance(first, str) else ""
+        time = second if begins else first
+        if isinstance(time, Field) and time.clock is not None:
+            begins += time.clock.write(datetime(2026, 1, 2))  # noqa: DTZ001 - any time will do
+        return _NO_OTHER_JSON.match(begins) is not None
+
     def encode_sql(self, alias: str) -> sql.Composable:
         """The line as a jsonb string; NULL where `encode` raises ValueError."""
+        return sql.SQL("to_jsonb({})").format(self.text_sql(alias))
+
+    def text_sql(self, alias: str) -> sql.Composable:
+        """The line."""
         names = self._column_names()
         written = {name: form.write_sql(quote.identifier(alias, names[name])) for name, form in self._forms.items()}
-        return sql.SQL("to_jsonb(({}))").format(sql.SQL(" || ").join(self._joined(written)))
+        return sql.SQL("({})").format(sql.SQL(" || ").join(self._joined(written)))
 
     def _joined(self, written: Mapping[str, sql.Composable]) -> list[sql.Composable]:
         """The pieces of the line in their order; the first one is text, so that `||` joins texts."""

@@ -57,6 +57,11 @@ class Tuple(Compiled):
     def _columns_sql(self, element: sql.Composable) -> dict[str, sql.Composable]:
         return {slot.field: slot.read_sql(item) for slot, item in self._items_sql(element)}
 
+    @property
+    def json_type(self) -> str:
+        """Each element is a list."""
+        return "array"
+
     def encode_sql(self, alias: str) -> sql.Composable:
         """The list as jsonb; NULL where `encode` raises ValueError."""
         self._column_names()
