@@ -1,6 +1,6 @@
 """The quarantine: elements that cannot become rows, kept as they are with the reason. Nothing is dropped, nothing guessed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -99,12 +99,29 @@ def settle(binding: Binding, keys: Sequence[str], refused: Iterable[Refused]) ->
     fresh = [each for identity, each in now.items() if identity not in placed]
     again = [each for identity, each in now.items() if identity in placed]
     if fresh:
-        put(binding, fresh, standing.of(binding, fresh))
+        put(binding, sorted(zip(fresh, standing.of(binding, fresh), strict=True), key=in_order(keys)))
     if again:
-        put(binding, again, [standing.somewhere(binding, each) for each in again])
+        put(binding, [(each, standing.somewhere(binding, each)) for each in again])
 
 
-def put(binding: Binding, refused: list[Refused], places: list[standing.Place]) -> None:
+def in_order(keys: Sequence[str]) -> Callable[[tuple[Refused, standing.Place]], tuple[int, str, str, int]]:
+    """The order in which elements are listed: that of the parents, then of the lists."""
+    ranks = {key: rank for rank, key in enumerate(keys)}
+
+    def order(found: tuple[Refused, standing.Place]) -> tuple[int, str, str, int]:
+        each, place = found
+        return (
+            ranks.get(each.parent, len(ranks)),
+            each.stream,
+            each.key or "",
+            -1 if place.index is None else place.index,
+        )
+
+    return order
+
+
+def put(binding: Binding, found: list[tuple[Refused, standing.Place]]) -> None:
+    refused, places = [each for each, _ in found], [place for _, place in found]
     values = {
         "name": binding.name,
         "streams": [each.stream for each in refused],

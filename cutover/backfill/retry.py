@@ -63,6 +63,7 @@ def retry(
         DeclarationError: the declaration does not say how an element becomes a row.
     """
     permit(binding)
+    throttle.check(binding)
     plan.make(binding)
     quarantine.forget_gone(binding)
     wanted = asked(binding, ids)
@@ -99,7 +100,7 @@ def in_the_lane(job: Job, rest: Rest) -> Iterator[Retried]:
         try:
             yield from visits(held, rest)
         except Lost:
-            continue
+            yield replace(rest.told, waiting=job.surplus() or "Another worker has taken the lane over.")
         finally:
             lease.release(job.binding, held.segment)
 
