@@ -58,6 +58,7 @@ def hinted_commands() -> list[tuple[str, str]]:
         text = re.sub(r'"\s*\n\s*f?"', "", text)  # strings that go on in the next line
         for match in INLINE.finditer(text):
             line = re.sub(r"\{[^{}]*(?:phase|Phase)[^{}]*\}", "DUAL_WRITE", match[1])
+            line = re.sub(r"\{number\}", "2", line)
             if " " in line and "..." not in line:
                 found.append((place(file, text, match.start()), re.sub(r"\{[^{}]*\}", "job_logs", line)))
     return found

@@ -30,7 +30,7 @@ class Controls:
         target = (self.target or chunk.TARGET).total_seconds()
         words = [f"chunks of {target:g} s"]
         words += [f"rests {self.rest:.0%} of the time"] if self.rest else []
-        words += [f"{self.workers} workers at most"] if self.workers is not None else []
+        words += [f"at most {self.workers} at work"] if self.workers is not None else []
         return ", ".join(words)
 
     def as_dict(self) -> dict[str, Any]:

@@ -82,8 +82,9 @@ class Post:
         now = controls.made(tuple(found))
         if now.workers is None or before < now.workers:
             return now, ""
-        more = f"`cutover backfill {self.binding.name} --workers {before + 1}` lets this one work."
-        return now, f"{now.workers} workers at most are to work, and {before} came before this one; {more}"
+        number = before + 1
+        more = f"`cutover backfill {self.binding.name} --workers {number}` lets this one work."
+        return now, f"At most {now.workers} may work, and {before} came before this worker; {more}"
 
     def enter(self) -> None:
         values = {"host": socket.gethostname(), "pid": os.getpid(), "worker": self.worker, "seconds": lease.hold()}

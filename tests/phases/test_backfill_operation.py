@@ -192,8 +192,7 @@ def test_workers_above_the_number_wait_and_say_so(database: Database, settings: 
     set_by_another_terminal(binding, workers=1)
     second = backfill.run(binding, worker="second")
     why = (
-        "1 workers at most are to work, and 1 came before this one; "
-        "`cutover backfill job_logs --workers 2` lets this one work."
+        "At most 1 may work, and 1 came before this worker; `cutover backfill job_logs --workers 2` lets this one work."
     )
     assert next(second).waiting == why
     assert [str(each) for each in backfill.status(binding).workers] == ["first on 0", f"second waits: {why}"]
@@ -215,7 +214,7 @@ def test_a_lower_number_lets_the_last_worker_leave_its_segment(
     first, second = (backfill.run(binding, worker=name) for name in ("first", "second"))
     assert [next(first).segment, next(second).segment] == [0, 1]
     set_by_another_terminal(binding, workers=1)
-    assert next(second).waiting.startswith("1 workers at most are to work")
+    assert next(second).waiting.startswith("At most 1 may work")
     assert execute(None, "SELECT number FROM cutover_segment WHERE leased_until IS NOT NULL") == [(0,)]
     assert list(first)[-1].parents == 400
     second.close()
@@ -228,7 +227,7 @@ def test_a_worker_that_is_gone_leaves_its_place_to_another(database: Database, s
     gone = backfill.run(binding, worker="gone")
     next(gone)
     other = backfill.run(binding, worker="other")
-    assert next(other).waiting.startswith("1 workers at most are to work")
+    assert next(other).waiting.startswith("At most 1 may work")
     execute(None, "UPDATE cutover_worker SET seen_at = seen_at - interval '1 hour' WHERE name = 'gone'")
     execute(None, "UPDATE cutover_segment SET leased_until = leased_until - interval '1 hour'")
     assert list(other)[-1].finished

@@ -201,10 +201,10 @@ def test_where_workers_run_a_pace_is_set_for_them_and_none_is_started(start: Sta
     told = json.loads(out)
     assert (told["running"], told["started"]) == (1, 0)
     assert (told["controls"]["target_seconds"], told["controls"]["workers"]) == (0.02, 1)
-    assert "job_logs: chunks of 0.02 s, rests 50% of the time, 1 workers at most." in err
+    assert "job_logs: chunks of 0.02 s, rests 50% of the time, at most 1 at work." in err
     assert len(backfill.status(binding).workers) == 1
     assert said(start("backfill", "job_logs", "--full"))[0] == 0
-    assert str(controls.read(binding)) == "chunks of 0.5 s, 1 workers at most"
+    assert str(controls.read(binding)) == "chunks of 0.5 s, at most 1 at work"
     assert said(worker)[0] == 0
 
 
