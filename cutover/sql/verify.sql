@@ -1,59 +1,112 @@
 -- name: chunk
--- The next parents in the order of their keys; for each of them and each stream both sides counted and summed, and whether
--- the backfill has been there. One statement, and so one snapshot.
-WITH cutover_chunk AS MATERIALIZED (
-    SELECT {parent_key} AS key, {document} AS document, {unreadable} AS unreadable, pg_column_size({column}) AS bytes
+-- The next parents in the order of their keys; for each of them and each stream whether both sides agree, and if so what
+-- was counted. One statement, and so one snapshot. Each document is unpacked once, the rows of a parent are read once.
+SELECT p.key, COALESCE(p.bytes, 0), {unreadable}{verdicts}
+FROM (
+    SELECT {parent_key} AS key, {column} AS {column_name}, pg_column_size({column}) AS bytes
     FROM {parent}
     WHERE (%(after)s::{type} IS NULL OR {parent_key} > %(after)s::{type})
     ORDER BY {parent_key} LIMIT %(limit)s::bigint
+) p
+CROSS JOIN LATERAL (SELECT {document} AS document OFFSET 0) c
+{lists}
+CROSS JOIN LATERAL (
+    SELECT {rows}
+    FROM (SELECT {hashes} FROM {child} WHERE {fk} = p.key ORDER BY {ordering} OFFSET 0) r
+    OFFSET 0
+) t
+ORDER BY p.key
+
+-- name: chunk_list
+-- The hashes of one list in the order in which the rows are read, or sorted where their order says nothing; and their sum.
+CROSS JOIN LATERAL (SELECT {list} AS list OFFSET 0) {l}
+CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg({aggregated}), '{{}}') AS hashes, COALESCE(sum({summed}), 0) AS checksum
+    FROM (
+        SELECT COALESCE({hash}, 0) AS hash
+        FROM {elements}(CASE jsonb_typeof({l}.list) WHEN 'array' THEN {l}.list ELSE '[]' END) {numbered} OFFSET 0
+    ) h
+    OFFSET 0
+) {j}
+
+-- name: chunk_rows
+-- The hashes of the rows that a stream shows, of all that stand; how many do not, and how many make no element.
+COALESCE(array_agg(r.{hash}) FILTER (WHERE r.{shown} AND r.stands), '{{}}') AS {rows},
+    count(*) FILTER (WHERE r.{shown} AND NOT r.stands) AS {after_json},
+    count(*) FILTER (WHERE r.{shown} AND r.{hash} IS NULL) AS {broken}
+
+-- name: chunk_verdict
+-- Whether the sides agree; how many elements, their checksum; how many rows, how many of them within the cap, how many that
+-- stand for no element.
+CASE WHEN {odd} OR t.{broken} > 0 OR {j}.hashes <> {view} THEN FALSE {doubts} ELSE TRUE END,
+    cardinality({j}.hashes), {j}.checksum, cardinality(t.{rows}), {kept}, t.{after_json}
+
+-- name: within_cap
+-- The hashes of the newest rows, as many as the list takes.
+t.{rows}[{first}:{last}]
+
+-- name: sorted
+-- The hashes of all rows without their order.
+ARRAY(SELECT {hash} FROM unnest(t.{rows}) u(hash) ORDER BY u.hash)
+
+-- name: doubt_equal
+-- Equal rows: which of them a distinct list shows is for `exact` to say.
+WHEN cardinality(t.{rows}) > (SELECT count(DISTINCT u.hash) FROM unnest(t.{rows}) u(hash)) THEN FALSE
+
+-- name: doubt_cap
+-- More rows than the list takes, and no order to tell which of them it shows.
+WHEN cardinality(t.{rows}) > {cap} THEN FALSE
+
+-- name: doubt_type
+-- An element of another type that reads like one of the stream: "[1]" and [1] have one text.
+WHEN {l}.list @? {other} THEN FALSE
+
+-- name: exact
+-- Both sides of some parents counted and summed, for streams of which `chunk` could not say that they agree.
+WITH cutover_chunk AS MATERIALIZED (
+    SELECT {parent_key} AS key, {document} AS document FROM {parent} WHERE {parent_key} = ANY(%(keys)s::{type}[])
 )
-SELECT c.key, COALESCE(c.bytes, 0), c.unreadable, v.visited, v.dirty, s.*
-FROM cutover_chunk c CROSS JOIN LATERAL (SELECT {visited} AS visited, {dirty} AS dirty OFFSET 0) v
-CROSS JOIN LATERAL ({streams}) s
-ORDER BY c.key, s.stream
+SELECT c.key, s.* FROM cutover_chunk c CROSS JOIN LATERAL ({stream}) s
 
 -- name: stream
 -- One stream of one parent. The order is a sum of products, so that it tells two orders of the same elements apart.
-SELECT {number} AS stream, j.elements AS json_elements, j.checksum AS json_checksum, j.ordered AS json_ordered,
+SELECT j.elements AS json_elements, j.checksum AS json_checksum, j.ordered AS json_ordered,
        t.elements AS table_elements, t.checksum AS table_checksum, t.ordered AS table_ordered,
        t.rows, t.kept, t.after_json, t.broken, {odd} AS odd
 FROM (
-    SELECT count(*) AS elements, COALESCE(sum(h.hash), 0) AS checksum, COALESCE(sum((h.hash >> 32) * e.rank), 0) AS ordered
-    FROM {elements} e CROSS JOIN LATERAL (SELECT {element_hash} AS hash) h
+    SELECT count(*) AS elements, COALESCE(sum(e.hash), 0) AS checksum, COALESCE(sum((e.hash >> 32) * e.rank), 0) AS ordered
+    FROM {elements} e
 ) j CROSS JOIN (
     SELECT count(*) FILTER (WHERE r.compared) AS elements,
-           COALESCE(sum(h.hash) FILTER (WHERE r.compared), 0) AS checksum,
-           COALESCE(sum((h.hash >> 32) * r.rank) FILTER (WHERE r.compared), 0) AS ordered,
+           COALESCE(sum(r.hash) FILTER (WHERE r.compared), 0) AS checksum,
+           COALESCE(sum((r.hash >> 32) * r.rank) FILTER (WHERE r.compared), 0) AS ordered,
            COALESCE(sum(r.copies) FILTER (WHERE r.stands), 0) AS rows,
            COALESCE(sum(r.copies) FILTER (WHERE r.compared), 0) AS kept,
            COALESCE(sum(r.copies) FILTER (WHERE NOT r.stands), 0) AS after_json,
-           COALESCE(sum(r.copies) FILTER (WHERE r.element IS NULL), 0) AS broken
-    FROM (
-        SELECT key, element, stands, copies, rank, stands AND element IS NOT NULL AND {within_cap} AS compared
-        FROM {rows} n
-    ) r CROSS JOIN LATERAL (SELECT {row_hash} AS hash) h
+           COALESCE(sum(r.copies) FILTER (WHERE r.hash IS NULL), 0) AS broken
+    FROM (SELECT hash, stands, copies, rank, stands AND hash IS NOT NULL AND {within_cap} AS compared FROM {rows} n) r
 ) t
 
 -- name: elements
--- The elements of a stream, numbered from the newest.
-(SELECT e.key, e.element::text AS element, e.age AS rank FROM {elements} e)
+-- The elements of a stream by their hashes, numbered from the newest.
+(SELECT e.key, {hash} AS hash, e.age AS rank FROM {elements} e)
 
 -- name: distinct_elements
 -- The same, where equal elements are one.
-(SELECT key, element, row_number() OVER (PARTITION BY key ORDER BY {shown_age}) AS rank
- FROM (SELECT e.key, e.element::text AS element, e.age FROM {elements} e) a GROUP BY key, element)
+(SELECT key, hash, row_number() OVER (PARTITION BY key ORDER BY {shown_age}) AS rank
+ FROM (SELECT e.key, {hash} AS hash, e.age FROM {elements} e) a GROUP BY key, hash)
 
 -- name: table_rows
--- The rows that a stream shows, as elements, numbered from the newest.
-(SELECT {key} AS key, ({element})::text AS element, {stands} AS stands, 1::bigint AS copies,
+-- The rows that a stream shows by the hashes of their elements, numbered from the newest; NULL for one that makes none.
+(SELECT {key} AS key, {hash} AS hash, {stands} AS stands, 1::bigint AS copies,
         row_number() OVER (PARTITION BY {key}, {stands} ORDER BY {newest_first}) AS rank
  FROM {child} WHERE {fk} = c.key AND ({shown}))
 
 -- name: distinct_rows
 -- The same, where equal rows are one.
-(SELECT key, element, stands, count(*) AS copies,
+(SELECT key, hash, stands, count(*) AS copies,
         row_number() OVER (PARTITION BY key, stands ORDER BY {shown_age}) AS rank
- FROM (SELECT key, element, stands, rank AS age FROM {rows} m) a GROUP BY key, element, stands)
+ FROM (SELECT key, hash, stands, rank AS age FROM {rows} m) a GROUP BY key, hash, stands)
 
 -- name: keys
 -- The next parents in the order of their keys, for codecs that have no SQL.

@@ -1,16 +1,17 @@
-"""Both sides of a chunk of parents, counted and summed by PostgreSQL in one statement: where to look, not what is wrong."""
+"""Both sides of a chunk of parents, counted and summed by PostgreSQL in one snapshot: where to look, not what is wrong."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from psycopg import sql
 
 from cutover import db
-from cutover.codecs.quote import literal
-from cutover.mapping import Binding, BoundStream, document, rows
+from cutover.mapping import Binding, rows
 from cutover.sql import query
+from cutover.verify import exact, quick
+
+in_order = quick.in_order
 
 
 @dataclass(frozen=True)
@@ -47,26 +48,64 @@ class Measure:
 
 @dataclass
 class Parent:
-    """One parent as a chunk sees it: its streams, and whether the backfill has been there and has to come again."""
+    """One parent as a chunk sees it: its streams, and whether the backfill has been there and has to come again, which is
+    asked only where the sides do not agree."""
 
     key: Any
     size_bytes: int
     unreadable: bool
-    visited: bool
-    dirty: bool
+    visited: bool = False
+    dirty: bool = False
     streams: list[Measure] = field(default_factory=list)
+
+    @property
+    def measured(self) -> set[int]:
+        """The numbers of the streams that are measured."""
+        return {each.stream for each in self.streams}
 
 
 def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
     """The next parents after a key, in the order of their keys; fewer than `limit` are the last."""
-    found: dict[Any, Parent] = {}
-    values = {"name": binding.name, "after": after, "limit": limit}
     with db.one_snapshot(binding.alias):
-        measured = db.rows(binding.alias, statement(binding), values)
-    for key, size_bytes, unreadable, visited, dirty, stream, *numbers, odd in measured:
-        parent = found.setdefault(key, Parent(key, size_bytes, unreadable, visited, dirty))
-        parent.streams.append(measure(stream, numbers, odd))
-    return list(found.values())
+        # A cache of what was computed for a document pays where parents are equal, and is all cost where they are not.
+        db.set_local(binding.alias, "enable_memoize", "off")
+        measured = db.rows(binding.alias, quick.statement(binding), {"after": after, "limit": limit})
+        parents = {row[0]: Parent(*row[:3]) for row in measured}
+        for place, stream in enumerate(quick.streams(binding)):
+            first = 3 + place * quick.VALUES
+            for row in measured:
+                if row[first]:
+                    parents[row[0]].streams.append(agreed(stream.number, row[first + 1 : first + quick.VALUES]))
+        complete(binding, parents)
+    return list(parents.values())
+
+
+def complete(binding: Binding, parents: dict[Any, Parent]) -> None:
+    """Measure what the quick statement could not decide, and ask where the backfill has been, where that matters."""
+    for stream in binding.streams:
+        undecided = [key for key, parent in parents.items() if stream.number not in parent.measured]
+        if undecided:
+            text = exact.statement(binding, stream)
+            for key, *numbers, odd in db.rows(binding.alias, text, {"keys": undecided}):
+                parents[key].streams.append(measure(stream.number, numbers, odd))
+    asked = []
+    for key, parent in parents.items():
+        parent.streams.sort(key=lambda each: each.stream)
+        if parent.unreadable or not all(
+            each.agrees(in_order(binding, binding.streams[each.stream])) for each in parent.streams
+        ):
+            asked.append(key)
+    if asked:
+        text = query("verify", "visits", type=binding.parent.type, **visits(binding))
+        for key, visited, dirty in db.rows(binding.alias, text, {"name": binding.name, "keys": asked}):
+            parents[key].visited, parents[key].dirty = visited, dirty
+
+
+def agreed(stream: int, numbers: Sequence[Any]) -> Measure:
+    """A measure of two sides that are one list."""
+    elements, checksum, standing, kept, after_json = map(int, numbers)
+    both = (elements, checksum, 0)
+    return Measure(stream, *both, *both, standing, kept, after_json, 0, False)
 
 
 def measure(stream: int, numbers: Sequence[Any], odd: bool) -> Measure:
@@ -75,12 +114,6 @@ def measure(stream: int, numbers: Sequence[Any], odd: bool) -> Measure:
     standing, kept, after_json, broken = found
     table = (other, other_checksum, other_ordered)
     return Measure(stream, elements, checksum, ordered, *table, standing, kept, after_json, broken, odd)
-
-
-def in_order(binding: Binding, stream: BoundStream) -> bool:
-    """Whether the order of a stream can be compared: not in a table ordered by time; and a distinct list that shows rows
-    of another has the order in which that one brought them."""
-    return binding.position is not None and (stream.number == 0 or not stream.distinct)
 
 
 def places(binding: Binding) -> dict[str, sql.Composable]:
@@ -104,82 +137,3 @@ def any_of(conditions: Sequence[sql.Composable]) -> sql.Composable:
 def visits(binding: Binding) -> dict[str, sql.Composable]:
     """Whether the backfill has been at the parent `c.key`, and whether it has to come again."""
     return {"visited": query("verify", "visited", type=binding.parent.type), "dirty": query("verify", "dirty")}
-
-
-@cache
-def statement(binding: Binding) -> str:
-    column = binding.parent.column(binding.column)
-    stored = document.stored_document(binding)
-    unreadable = sql.SQL("({} IS NOT NULL AND {} IS NULL)").format(column, stored)
-    parts: dict[str, sql.Composable] = {
-        "column": column,
-        "document": stored,
-        "unreadable": sql.SQL("FALSE") if binding.storage == "jsonb" else unreadable,
-        "streams": sql.SQL(" UNION ALL ").join(
-            sql.SQL("({})").format(stream_sql(binding, stream)) for stream in binding.streams
-        ),
-    }
-    base = {name: part for name, part in places(binding).items() if name in ("parent", "parent_key", "type")}
-    return db.render(query("verify", "chunk", **base, **visits(binding), **parts))
-
-
-def stream_sql(binding: Binding, stream: BoundStream) -> sql.Composable:
-    stored = sql.Identifier("c", "document")
-    return query(
-        "verify",
-        "stream",
-        number=literal(stream.number),
-        elements=elements_sql(stream, stored),
-        rows=rows_sql(binding, stream),
-        element_hash=hashed("e"),
-        row_hash=hashed("r"),
-        within_cap=sql.SQL("TRUE") if stream.cap is None else sql.SQL("rank <= {}").format(literal(stream.cap)),
-        odd=odd_sql(stream, stored),
-    )
-
-
-def odd_sql(stream: BoundStream, stored: sql.Composable) -> sql.Composable:
-    """Whether something else stands where a list of the stream, or the way to it, should be."""
-    if stream.key_field is None:
-        return sql.SQL("NOT {}").format(document.fits(stream, stored, None))
-    before, _ = document.split(stream)
-    way = [document.at(stored, before[:place]) for place in range(len(before))]
-    tests = [sql.SQL("COALESCE(jsonb_typeof({}) NOT IN ('object', 'null'), FALSE)").format(each) for each in way]
-    lists = document.lists(stream, stored)
-    tests.append(sql.SQL("EXISTS (SELECT FROM {} o WHERE jsonb_typeof(o.list) <> 'array')").format(lists))
-    return sql.SQL("({})").format(any_of(tests))
-
-
-def elements_sql(stream: BoundStream, stored: sql.Composable) -> sql.Composable:
-    found = document.elements(stream, stored)
-    if not stream.distinct:
-        return query("verify", "elements", elements=found)
-    return query("verify", "distinct_elements", elements=found, shown_age=shown_age(stream))
-
-
-def rows_sql(binding: Binding, stream: BoundStream) -> sql.Composable:
-    parts = places(binding)
-    found = query(
-        "verify",
-        "table_rows",
-        key=rows.key(binding, stream),
-        element=rows.element(binding, stream),
-        newest_first=rows.newest_first(binding),
-        shown=stream.shown,
-        **{name: parts[name] for name in ("stands", "child", "fk")},
-    )
-    if not stream.distinct:
-        return found
-    return query("verify", "distinct_rows", rows=found, shown_age=shown_age(stream))
-
-
-def shown_age(stream: BoundStream) -> sql.SQL:
-    """Which of several equal ones a distinct list shows: see `pairing.distinct_view`."""
-    return sql.SQL("min(age)" if stream.cap is not None else "max(age)")
-
-
-def hashed(alias: str) -> sql.Composable:
-    """64 bits of an element's text, its dynamic key in the seed. COLLATE "C", for other collations may not hash."""
-    return sql.SQL(
-        'hashtextextended({0}.element COLLATE "C", COALESCE(hashtextextended({0}.key COLLATE "C", 1), 0))'
-    ).format(sql.Identifier(alias))
