@@ -65,8 +65,8 @@ def run(alias: str, statement: Statement, params: Mapping[str, object] | None = 
 
 def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]]) -> int:
     """Stream records into `COPY ... FROM STDIN`; their number. Memory is that of one record."""
-    count = 0
-    with connections[alias].cursor() as opened, opened.cursor.copy(render(statement)) as copy:
+    count, wrapper = 0, connections[alias]
+    with wrapper.cursor() as opened, wrapper.wrap_database_errors, opened.cursor.copy(render(statement)) as copy:
         for record in records:
             copy.write_row(record)
             count += 1
