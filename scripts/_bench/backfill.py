@@ -73,7 +73,7 @@ def measure(options: Options) -> Report:
             peaks |= {f"{TITLES.get(way, way)}, {case}": max(seen.peaks) for way, seen in each.items()}
     if options.large or "large" in options.only:
         large(report, options, found)
-    if options.wants("memory"):
+    if options.wants("memory") and not options.short:
         bounds.memory(report, peaks)
     if options.wants("chunks"):
         bounds.chunks(report, options)
@@ -90,7 +90,8 @@ def speed(report: Report, options: Options) -> Found:
     if not wanted:
         return {}
     found = {case.title: by_turns(case, wanted, options) for case in CASES}
-    tabulate(report, "speed", found, f"{options.elements:,} of each; by hand {SLOW:,}", options)
+    less = f", by hand {SLOW:,}" if HAND in wanted and options.elements > SLOW else ""
+    tabulate(report, "speed", found, f"{options.elements:,} of each{less}", options)
     for over, under, goal in RATIOS:
         ratios(report, found, (over, under), goal)
     return found

@@ -46,6 +46,7 @@ class Options:
         elements: of each set of data; ways that are slow by nature take fewer, and say so.
         only: the sections to run; empty means all.
         large: with ten times the elements as well.
+        short: without what takes long whatever the number of elements.
         seconds: how long each way with live writers takes.
     """
 
@@ -54,6 +55,7 @@ class Options:
     rounds: int = 3
     only: frozenset[str] = frozenset()
     large: bool = False
+    short: bool = False
     seconds: float = 8.0
     writers: int = 4
 
