@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import DatabaseError, connections, transaction
+from django.db import Error, connections, transaction
 from psycopg import sql
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
@@ -146,29 +146,83 @@ def constraint_name(error: BaseException) -> str | None:
     return None if cause is None else cause.diag.constraint_name
 
 
-def translate(error: DatabaseError) -> CutoverError | None:
+def sqlstate(error: BaseException) -> str:
+    """The five characters by which the database names what happened; empty where it said nothing, as where it is not there."""
+    cause = driver_error(error)
+    return (None if cause is None else cause.sqlstate) or ""
+
+
+AGAIN = "Run the same command again."
+# By SQLSTATE: what the operator is told before the database's own words, what comes next, and as what.
+TOLD: dict[str, tuple[type[CutoverError], str, str]] = {
+    "55P03": (Busy, "The lock was not obtained", AGAIN),
+    "40P01": (Busy, "The lock was not obtained", AGAIN),
+    "40001": (Busy, "Another transaction was in the way", AGAIN),
+    "57014": (
+        TimedOut,
+        "The database ended the statement",
+        "Raise statement_timeout for the operator's role, or run the same command again.",
+    ),
+    "25P03": (TimedOut, "The database ended the transaction", AGAIN),
+    "25P04": (
+        TimedOut,
+        "The database ended the transaction",
+        "Raise transaction_timeout for the operator's role, or run the same command again.",
+    ),
+    "25006": (
+        CutoverError,
+        "The database takes no writes",
+        "Lead the connection to the primary, or set default_transaction_read_only off; then run the same command again.",
+    ),
+    "42P01": (CutoverError, "A table is missing", "Run `manage.py migrate`, then the same again."),
+    "42501": (CutoverError, "The role may not do this", "Run it as the owner of the tables."),
+    "53100": (
+        CutoverError,
+        "The server's disk is full",
+        "Make room there, then run the same command again; what was committed stays.",
+    ),
+    "53200": (CutoverError, "The server's memory is used up", "Free some, then run the same command again."),
+    "53300": (
+        CutoverError,
+        "The server takes no more connections",
+        "Close some, or raise max_connections; then run the same command again.",
+    ),
+    "53400": (
+        CutoverError,
+        "A limit of the server is reached",
+        "Raise it for the operator's role, then run the same command again.",
+    ),
+    "58030": (
+        CutoverError,
+        "The server cannot use its files",
+        "Look into its log and at its disk before anything else.",
+    ),
+}
+
+
+def translate(error: BaseException) -> CutoverError | None:
     """What the operator is told, or None where the error is a bug and keeps its traceback."""
     cause = driver_error(error)
-    if isinstance(cause, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
-        return Busy(f"The lock was not obtained: {cause.diag.message_primary}.", hint="Run the same command again.")
-    if isinstance(cause, psycopg.errors.QueryCanceled):
-        return TimedOut(
-            f"The database ended the statement: {cause.diag.message_primary}.",
-            hint="Raise statement_timeout for the operator's role, or run the same command again.",
-        )
-    if isinstance(cause, psycopg.errors.UndefinedTable):
+    if cause is None:
+        return None
+    state = sqlstate(error)
+    if state in TOLD:
+        kind, fact, hint = TOLD[state]
+        return kind(f"{fact}: {said(cause)}.", hint=hint)
+    if not isinstance(cause, psycopg.OperationalError):
+        return None
+    if state and state[:2] not in ("08", "57"):
         return CutoverError(
-            f"A table is missing: {cause.diag.message_primary}.", hint="Run `manage.py migrate`, then the same again."
+            f"The database gave up: {said(cause)}.", hint="What was committed stays; see the server's log."
         )
-    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
-        return CutoverError(
-            f"The role may not do this: {cause.diag.message_primary}.", hint="Run it as the owner of the tables."
-        )
-    if isinstance(cause, psycopg.OperationalError):
-        return CutoverError(
-            f"The database cannot be reached: {cause}.", hint="Check the connection; what was committed stays."
-        )
-    return None
+    return CutoverError(
+        f"The database cannot be reached: {said(cause)}.", hint="Check the connection; what was committed stays."
+    )
+
+
+def said(cause: psycopg.Error) -> str:
+    """The database's own words, or the driver's; one line without its full stop."""
+    return (cause.diag.message_primary or str(cause)).strip().partition("\n")[0].rstrip(".")
 
 
 @contextmanager
@@ -176,7 +230,7 @@ def translated() -> Iterator[None]:
     """Turn the driver's errors into the toolkit's, once, at the edge."""
     try:
         yield
-    except DatabaseError as error:
+    except Error as error:
         told = translate(error)
         if told is None:
             raise

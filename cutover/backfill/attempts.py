@@ -7,23 +7,26 @@ from enum import Enum
 from typing import TypeVar
 
 import psycopg
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import Error, InterfaceError, connections
 
 from cutover import db
-from cutover.errors import Busy
+from cutover.errors import Busy, CutoverError
 
 TRIES = 3
-RECONNECTS = 12
+LOSSES = 10  # of the connection in one piece of work; whoever kills the server by it is not to go on for ever
+RETURN_SECONDS = 60.0  # that a server may need for a restart
 LONGEST_PAUSE = 5.0
 
-COLLISIONS = (
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-)
-TOO_MUCH = (psycopg.errors.QueryCanceled, psycopg.errors.OutOfMemory, psycopg.errors.DiskFull)
+COLLISIONS = {"55P03", "40P01", "40001"}  # a lock not obtained, a deadlock, a serialization failure
+TOO_MUCH = {
+    "57014",
+    "25P04",
+    "53100",
+    "53200",
+    "53400",
+}  # a time limit, no disk, no memory, a limit of the configuration
+GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}  # shut down, crashed, starting, idle for too long, full
 DATA = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
-SHUTDOWNS = {"57P01", "57P02", "57P03", "57P05"}
 
 T = TypeVar("T")
 
@@ -40,18 +43,17 @@ class Kind(Enum):
 
 def kind(error: BaseException) -> Kind:
     """By class and SQLSTATE, never by text."""
-    cause = db.driver_error(error)
-    if isinstance(cause, COLLISIONS):
+    cause, state = db.driver_error(error), db.sqlstate(error)
+    if state in COLLISIONS:
         return Kind.COLLISION
-    if isinstance(cause, TOO_MUCH):
+    if state in TOO_MUCH:
         return Kind.TOO_MUCH
     if isinstance(cause, DATA):
         return Kind.DATA
-    if isinstance(error, InterfaceError) or isinstance(cause, psycopg.InterfaceError):
+    if state in GONE or state[:2] == "08" or isinstance(error, InterfaceError):
         return Kind.CONNECTION
-    if isinstance(cause, psycopg.OperationalError):
-        state = cause.sqlstate
-        return Kind.CONNECTION if state is None or state[:2] == "08" or state in SHUTDOWNS else Kind.BUG
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) and not state:
+        return Kind.CONNECTION
     return Kind.BUG
 
 
@@ -64,7 +66,7 @@ def collisions(attempt: Callable[[], T], what: str) -> T:
     for number in range(1, TRIES + 1):
         try:
             return attempt()
-        except DatabaseError as error:
+        except Error as error:
             if kind(error) is not Kind.COLLISION:
                 raise
             if number == TRIES:
@@ -75,21 +77,51 @@ def collisions(attempt: Callable[[], T], what: str) -> T:
     raise AssertionError("unreachable")
 
 
-def reconnected(alias: str, attempt: Callable[[], T]) -> T:
-    """Run it on a new connection; wait for a server that restarts.
+def answered(question: Callable[[], T], anew: Callable[[], object]) -> T:
+    """Ask what may be asked twice, until it is answered: on a new connection, which `anew` makes, where the old one is gone.
 
     Raises:
-        DatabaseError: the server has not come back within about a minute.
+        CutoverError: the connection was lost ten times in it.
+        django.db.Error: any other error, and a lock that somebody else held three times.
     """
-    for number in range(1, RECONNECTS + 1):
+    losses = met = 0
+    while True:
+        try:
+            return question()
+        except Error as error:
+            what = kind(error)
+            losses += what is Kind.CONNECTION
+            met += what is Kind.COLLISION
+            if what not in (Kind.CONNECTION, Kind.COLLISION) or met == TRIES:
+                raise
+            if losses == LOSSES:
+                raise CutoverError(
+                    f"The connection was lost {losses} times over the same work: {error}".partition("\n")[0].rstrip(".")
+                    + ".",
+                    hint="See in the server's log what ends it, then run the same command again.",
+                ) from error
+        if what is Kind.CONNECTION:
+            anew()
+        if losses + met > 1:
+            pause(losses + met)
+
+
+def reconnected(alias: str, attempt: Callable[[], T]) -> T:
+    """Run it on a new connection; wait for a server that restarts, and for what the old connection has left running there.
+
+    Raises:
+        django.db.Error: the server has not come back within a minute.
+    """
+    until, number = time.monotonic() + RETURN_SECONDS, 0
+    while True:
         connections[alias].close()
         try:
             return attempt()
-        except DatabaseError as error:
-            if kind(error) is not Kind.CONNECTION or number == RECONNECTS:
+        except Error as error:
+            if kind(error) in (Kind.DATA, Kind.BUG) or time.monotonic() > until:
                 raise
+        number += 1
         pause(number)
-    raise AssertionError("unreachable")
 
 
 def pause(number: int) -> None:

@@ -26,19 +26,23 @@ class Look:
 
 def looks(binding: Binding) -> Iterator[Look]:
     """The whole range, chunk by chunk: elements that have no row and are not in quarantine."""
-    pace, cursor = Pace(), None
-    while True:
-        with db.read_committed(binding.alias):
-            visit.prepare(binding)
-            started = time.monotonic()
-            keys, size_bytes = reach.keys(binding, cursor, pace)
-            found = gaps(binding, *uneven(binding, keys)) if keys else {}
-        if not keys:
-            return
-        cursor = keys[-1]
-        took = timedelta(seconds=time.monotonic() - started)
-        pace.learn(parents=len(keys), elements=0, size_bytes=size_bytes, took=took)
-        yield Look(len(keys), found, cursor)
+    pace = Pace()
+    last = look(binding, None, pace)
+    while last.cursor is not None:
+        yield last
+        last = look(binding, last.cursor, pace)
+
+
+def look(binding: Binding, behind: str | None, pace: Pace) -> Look:
+    """The chunk of the anti-join that comes behind a cursor; at the end it sees no parent, and its cursor is None."""
+    started = time.monotonic()
+    with db.read_committed(binding.alias):
+        visit.prepare(binding)
+        keys, size_bytes = reach.keys(binding, behind, pace)
+        found = gaps(binding, *uneven(binding, keys)) if keys else {}
+    took = timedelta(seconds=time.monotonic() - started)
+    pace.learn(parents=len(keys), elements=0, size_bytes=size_bytes, took=took)
+    return Look(len(keys), found, keys[-1] if keys else None)
 
 
 def uneven(binding: Binding, keys: Sequence[str]) -> tuple[list[str], list[str]]:

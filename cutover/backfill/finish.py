@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from django.db import Error
+
 from cutover import db, ledger, marks
-from cutover.backfill import complete, dirty, lease, quarantine, throttle
+from cutover.backfill import attempts, complete, dirty, lease, quarantine, throttle
+from cutover.backfill.attempts import Kind
 from cutover.backfill.lease import Segment
-from cutover.backfill.progress import Progress, totals
+from cutover.backfill.progress import Progress
 from cutover.backfill.visit import Visited
 from cutover.backfill.work import Held, Job, Lost, learned
 from cutover.chunk import Pace
@@ -55,7 +58,7 @@ def completed(job: Job, before: datetime | None) -> bool:
 
 def rounds(held: Held) -> Iterator[Progress]:
     """Visit and look, a few times at most: foreign writes that go on would go on for ever."""
-    job, gaps = held.job, {"": {"": 0}}
+    job, gaps = held.job, dict[str, dict[str, int]]()
     for _ in range(ROUNDS):
         yield from held.waits()
         yield from visits(held)
@@ -63,12 +66,17 @@ def rounds(held: Held) -> Iterator[Progress]:
         if job.stop():
             return
         if not gaps and held.restarted(partial(concluded, held)):
-            yield job.wait(totals(job.binding, finished=True), "")
+            yield job.wait(replace(held.told(), finished=True), "")
             return
         yield from revisited(held, dirty.suspects(gaps))
-    writers = f"{marks.count_dirty(job.binding.alias, job.binding.name)} foreign writes wait for a visit."
-    fact = next((complete.gap(job.binding, parent, streams) for parent, streams in gaps.items() if parent), writers)
-    raise Incomplete(fact, hint=remedy(job))
+    raise Incomplete(held.restarted(partial(why, job, gaps)), hint=held.restarted(partial(remedy, job)))
+
+
+def why(job: Job, gaps: dict[str, dict[str, int]]) -> str:
+    """The first gap of the last round, or what is left to visit."""
+    for parent, streams in gaps.items():
+        return complete.gap(job.binding, parent, streams)
+    return f"{marks.count_dirty(job.binding.alias, job.binding.name)} foreign writes wait for a visit."
 
 
 def remedy(job: Job) -> str:
@@ -114,16 +122,29 @@ def one_visit(held: Held, found: list[Dirty]) -> Iterator[Progress]:
 def last_look(held: Held) -> Generator[Progress, None, dict[str, dict[str, int]]]:
     """The anti-join over everything; what it finds. The lane stays held. Raises Lost."""
     job, found = held.job, dict[str, dict[str, int]]()
+    pace, cursor = Pace(), None
     held.restarted(partial(quarantine.forget_gone, job.binding))
-    for look in complete.looks(job.binding):
+    while not job.stop():
+        look = held.restarted(partial(one_look, held, cursor, pace))
+        if look.cursor is None:
+            break
+        cursor = look.cursor
         found.update(look.gaps)
         yield from held.waits()
-        if job.stop():
-            break
         if not held.restarted(partial(lease.prolong, job.binding, held.segment)):
             raise Lost
         yield job.wait(held.told(), "")
     return found
+
+
+def one_look(held: Held, cursor: str | None, pace: Pace) -> complete.Look:
+    """The next chunk of the anti-join; where the database ends it, half as many parents."""
+    while True:
+        try:
+            return complete.look(held.job.binding, cursor, pace)
+        except Error as error:
+            if attempts.kind(error) is not Kind.TOO_MUCH or not pace.halve():
+                raise
 
 
 def concluded(held: Held) -> bool:

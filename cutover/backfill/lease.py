@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from cutover import conf, db
 from cutover.mapping import Binding
 from cutover.sql import query
 
 LEASES = 6  # a chunk takes half a second; a worker that has said nothing for so long is gone
+SILENCE = 2  # leases of a worker that has begun a chunk and says nothing more, before the server takes its lock away
 LANE = -1  # the number of the segment under which dirty parents are visited
 
 
@@ -52,12 +53,18 @@ def release(binding: Binding, segment: Segment) -> None:
     """Let it go. A connection that cannot say so any more is closed: the lease ends by itself."""
     try:
         db.run(binding.alias, query("backfill", "release"), mine(segment))
-    except DatabaseError:
+    except Error:
         connections[binding.alias].close()
 
 
 def lock(binding: Binding, segment: Segment) -> tuple[str | None] | None:
-    """Lock its row until the end of the transaction: its cursor, or None where somebody has taken it over."""
+    """Lock its row until the end of the transaction: its cursor, or None where somebody has taken it over.
+
+    A worker that stands still now, or whose machine is gone, would keep the row locked, and nobody could take it over: the
+    server is told to end a transaction that is idle for so long.
+    """
+    silence = f"{hold() * SILENCE * 1000:.0f}ms"
+    db.set_local(binding.alias, "idle_in_transaction_session_timeout", silence)
     return db.one(binding.alias, query("backfill", "lock"), mine(segment))
 
 

@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
-from django.db import DatabaseError
+from django.db import Error
 
+from cutover import db
 from cutover.backfill import attempts, lease, throttle, visit
 from cutover.backfill.attempts import Kind
 from cutover.backfill.crew import Post
@@ -44,12 +46,8 @@ class Job:
 
     def steady(self, question: Callable[[], T]) -> T:
         """Ask, on a new connection where the old one is gone; only for what may be asked twice."""
-        try:
-            return question()
-        except DatabaseError as error:
-            if attempts.kind(error) is not Kind.CONNECTION:
-                raise
-        return attempts.reconnected(self.binding.alias, question)
+        alias = self.binding.alias
+        return attempts.answered(question, lambda: attempts.reconnected(alias, partial(db.scalar, alias, "SELECT 1")))
 
     def reasons(self) -> str:
         if time.monotonic() >= self.notes_due:
@@ -108,16 +106,19 @@ class Held:
 
     def restarted(self, action: Callable[[], T]) -> T:
         """Do it; where the connection is gone, hold the segment under a new token first and do it again. Raises Lost."""
-        while True:
-            try:
-                return action()
-            except DatabaseError as error:
-                if attempts.kind(error) is not Kind.CONNECTION:
-                    raise
-            again = attempts.reconnected(self.job.binding.alias, lambda: lease.retake(self.job.binding, self.segment))
-            if again is None:
-                raise Lost
-            self.segment = again
+        return attempts.answered(action, self.retake)
+
+    def retake(self) -> None:
+        """Hold it under a new token, on a new connection; a chunk in which the old one has broken is followed by a smaller one.
+
+        Raises:
+            Lost: somebody else has taken it over.
+        """
+        again = attempts.reconnected(self.job.binding.alias, lambda: lease.retake(self.job.binding, self.segment))
+        if again is None:
+            raise Lost
+        self.segment = again
+        self.job.pace.halve()
 
     def waits(self) -> Iterator[Progress]:
         """Why the next chunk has to wait, after each look, until it need not; the segment stays held.
@@ -193,7 +194,7 @@ def tried(job: Job, what: str, attempt: Attempt) -> Visited | None:
         except Busy:
             if not job.pace.halve():
                 raise
-        except DatabaseError as error:
+        except Error as error:
             if attempts.kind(error) not in (Kind.DATA, Kind.TOO_MUCH):
                 raise
             if not job.pace.halve():

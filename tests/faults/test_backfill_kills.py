@@ -139,7 +139,7 @@ def test_an_element_that_the_database_refuses_is_found_and_its_neighbours_go_in(
     assert (last.finished, last.quarantined, last.elements) == (True, 1, count + 1)
     assert [each["kind"] for each in elements(binding, one)] == ["a", "b"]
     (held,) = quarantine.listing("default", "device_events")
-    assert held.element == '{"kind":"evil"}'
+    assert json.loads(held.element) == {"kind": "evil"}
     assert held.reason.startswith("The database refuses its row: ")
     assert "no_evil" in held.reason
     assert backfill.why_incomplete(binding) == []
