@@ -89,9 +89,7 @@ def applied(binding: Binding, turn: Turn) -> Iterator[Rehydrated]:
 def write_some(binding: Binding, turn: Turn, keys: Sequence[Any]) -> None:
     def work(keys: Sequence[Any], wait: bool) -> tuple[list[Any], list[None]]:
         with holding.holding(binding, turn, keys, wait=wait, backfill=False) as held:
-            done = Rehydrated()
-            for look in detail.take(binding, held.keys):
-                done += written(binding, look)
+            done = written(binding, detail.take(binding, held.keys))
             lease.advance(binding, turn, parents=done.parents, elements=done.rows, left=done.left)
         return held.keys, []
 
@@ -151,18 +149,23 @@ def without_json(binding: Binding, after: Any) -> list[Any]:
     return [key for (key,) in db.rows(binding.alias, text, {"after": after, "limit": AT_ONCE})]
 
 
-def written(binding: Binding, look: detail.Look) -> Rehydrated:
-    """One parent whose lock is held: whether its document was written, rows stamped, rows left."""
-    lists = changed(binding, look)
-    if lists and not mend.write_lists(binding, look.sides.key, lists):
-        return Rehydrated(left=len(bare(look)) + len(broken(look)))
-    stamped = mend.stamp(binding, bare(look)) if binding.position else 0
-    return Rehydrated(int(bool(lists)), stamped, len(broken(look)))
+def written(binding: Binding, looks: list[detail.Look]) -> Rehydrated:
+    """Parents whose locks are held: documents written, rows stamped, rows left."""
+    done, stands = Rehydrated(), []
+    for look in looks:
+        lists, rows, other = changed(binding, look), bare(look), len(broken(look))
+        if lists and not mend.write_lists(binding, look.sides.key, lists):
+            done += Rehydrated(left=len(rows) + other)
+            continue
+        done += Rehydrated(int(bool(lists)), 0, other)
+        stands += rows
+    return done + Rehydrated(rows=mend.stamp(binding, stands) if binding.position and stands else 0)
 
 
 def bare(look: detail.Look) -> list[Any]:
     """The rows that stand for no JSON element, and that can be one."""
-    return [row.pk for row in look.sides.rows if any(row.shown) and not row.stands and row.pk not in broken(look)]
+    not_these = broken(look)
+    return [row.pk for row in look.sides.rows if any(row.shown) and not row.stands and row.pk not in not_these]
 
 
 def broken(look: detail.Look) -> set[Any]:
