@@ -96,7 +96,7 @@ def rehydrated(move: Move) -> Verdict:
             "rehydrated",
             False,
             f"{count} rows have no JSON element; a reader of JSON would miss them.",
-            f"Run `cutover verify {move.name} --rehydrate`.",
+            f"Run `cutover verify {move.name} --rehydrate --yes`.",
         )
     return taken_out_of_json(move) or Verdict("rehydrated", True, "No row lacks its JSON element.")
 
