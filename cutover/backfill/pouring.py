@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import DataError, IntegrityError, models, transaction
@@ -19,6 +19,7 @@ from cutover import db
 from cutover.backfill import columns, difference, direct
 from cutover.backfill.missing import Missing, Refused
 from cutover.codecs import Undecodable
+from cutover.codecs.codec import proved
 from cutover.codecs.element import loads, same, why_not_jsonb
 from cutover.mapping import Binding, BoundStream, path
 from cutover.pairing import token
@@ -46,13 +47,8 @@ class Inexact(Exception):
     """A value that the column might give back as another."""
 
 
-class Element(NamedTuple):
-    """One line of the cursor; without text it names a parent that needs nothing more."""
-
-    parent: str
-    key: str | None
-    text: str | None
-    place: int | None
+Element = tuple[str, str | None, str | None, int | None]
+"""One line of the cursor: parent, dynamic key, element, position; without an element it names a parent that is done."""
 
 
 @dataclass
@@ -81,8 +77,8 @@ def fill(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Poured:
         with transaction.atomic(using=binding.alias):
             before = shown(binding, stream, keys)
             for batch in batches(binding, stream, keys):
-                records = list(decoded(binding, stream, batch, done))
-                done.inserted += db.copy_in(binding.alias, target(binding, stream), iter(records)) if records else 0
+                made = records(binding, stream, batch, done)
+                done.inserted += db.copy_in(binding.alias, target(binding, stream), made)
             if shown(binding, stream, keys) - before != done.inserted:
                 raise Inexact  # the stream would not show all of them
     except (Inexact, DataError, IntegrityError, RecursionError):
@@ -100,39 +96,42 @@ def eligible(binding: Binding, stream: BoundStream) -> bool:
 def batches(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Iterator[list[Element]]:
     """What the cursor gives, oldest first for each list, as much at a time as weighs a few megabytes at most."""
     with db.server_cursor(binding.alias, "cutover_pour", statement(binding, stream), {"keys": list(keys)}) as cursor:
-        widest = Element(*cursor.fetchone()).place or 1
+        widest = cursor.fetchone()[3] or 1
         size = max(1, min(MOST, BATCH_BYTES // widest))
         while found := cursor.fetchmany(size):
-            yield [Element(*row) for row in found]
+            yield found
 
 
-def decoded(binding: Binding, stream: BoundStream, batch: Sequence[Element], done: Poured) -> Iterator[list[Any]]:
-    """The records for COPY, in the order of `target`. Raises Inexact."""
-    given = [each for each in columns.of(binding, stream).given.values() if each != stream.key_field]
-    kept = list(columns.of(binding, stream).constants.values())
-    checks = [(name, *limits(binding, name)) for name in given]
-    drawn = columns.of(binding, stream).drawn
-    for each in batch:
-        if each.text is None:
-            done.parents.add(each.parent)
+def records(binding: Binding, stream: BoundStream, batch: Sequence[Element], done: Poured) -> Iterator[list[Any]]:
+    """The records for COPY, in the order of `target`: each is decoded while the server inserts those before. Raises Inexact."""
+    wanted, keyed = columns.of(binding, stream), stream.key_field is not None
+    checks = [(name, *limits(binding, name)) for name in wanted.given.values() if name != stream.key_field]
+    kept, drawn = list(wanted.constants.values()), len(wanted.drawn)
+    decode, encode = stream.codec.decode, stream.codec.encode
+    for parent, key, text, place in batch:
+        if text is None:
+            done.parents.add(parent)
             continue
-        found = Missing(each.parent, each.key, loads(each.text), 0, each.place)
+        element = loads(text)
         try:
-            values = stream.codec.decode_exactly(found.element)
+            values = proved(decode, encode, element)
         except Undecodable as error:
-            done.refused.append((found, error.reason))
+            done.refused.append((Missing(parent, key, element, 0, place), error.reason))
             continue
-        record: list[Any] = [each.parent, each.place]
+        record: list[Any] = [parent, place]
         for name, kind, limit in checks:
             value = values[name]
-            if value is not None and kind is object:
-                value = json_text(value)
-            elif value is not None and not exact(value, kind, limit):
-                raise Inexact(name)
+            if value is not None:
+                if kind is object:
+                    value = json_text(value)
+                elif not exact(value, kind, limit):
+                    raise Inexact(name)
             record.append(value)
-        if stream.key_field is not None:
-            record.append(each.key)
-        yield [*record, *kept, *(uuid4() for _ in drawn)]
+        if keyed:
+            record.append(key)
+        record += kept
+        record += [uuid4() for _ in range(drawn)]
+        yield record
 
 
 def limits(binding: Binding, name: str) -> tuple[type, int | None]:

@@ -115,6 +115,13 @@ def exactly(
     reason = why_not_jsonb(element)
     if reason:
         raise Undecodable(f"jsonb cannot hold the element, {reason}", element)
+    return proved(decode, encode, element)
+
+
+def proved(
+    decode: Callable[[object], dict[str, object]], encode: Callable[[Mapping[str, object]], object], element: object
+) -> dict[str, object]:
+    """The same for an element that came out of a jsonb. Raises Undecodable."""
     row = decode(element)
     if not same(encode(row), element):
         raise Undecodable("the element would not come back the same", element)
