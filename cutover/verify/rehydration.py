@@ -14,7 +14,7 @@ from psycopg import sql
 from cutover import db, ledger, snapshot
 from cutover.errors import Refused
 from cutover.ledger import Entry
-from cutover.mapping import Binding
+from cutover.mapping import Binding, BoundStream
 from cutover.pairing import token
 from cutover.phase import Phase
 from cutover.sql import query
@@ -65,10 +65,24 @@ def planned(binding: Binding) -> Iterator[Rehydrated]:
     for keys in pages(binding, None):
         for start in range(0, len(keys), holding.MOST_PARENTS):
             for look in detail.look(binding, keys[start : start + holding.MOST_PARENTS]):
-                lists = changed(binding, look)
-                so_far += Rehydrated(int(bool(lists)), len(bare(look)), len(broken(look)))
+                so_far += plan(binding, look)
         yield so_far
     yield replace(so_far, done=True)
+
+
+def plan(binding: Binding, look: detail.Look) -> Rehydrated:
+    """What `written` would do."""
+    lists, rows, other = changed(binding, look), len(bare(look)), len(broken(look))
+    if lists and not all(has_place(look, stream, key) for stream, key, _ in lists):
+        return Rehydrated(left=rows + other)
+    return Rehydrated(int(bool(lists)), rows, other)
+
+
+def has_place(look: detail.Look, stream: BoundStream, key: str | None) -> bool:
+    """Whether the document has a place for a list."""
+    in_the_way = detail.misplaced(stream, look.document)
+    whole = look.document is not None and not isinstance(look.document, dict if stream.steps else list)
+    return not (look.unreadable or whole or any(each.key in (None, key) for each in in_the_way))
 
 
 def applied(binding: Binding, turn: Turn) -> Iterator[Rehydrated]:

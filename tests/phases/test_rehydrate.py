@@ -42,8 +42,11 @@ def view(binding: Binding, key: Any) -> list[list[Any]]:
 def test_json_becomes_what_its_readers_saw_and_the_order_stays(pair: Pair) -> None:
     assert verify.rehydrated(pair.binding) == 2
     seen = view(pair.binding, pair.key)
+    *_, planned = verify.rehydrate(pair.binding, apply=False)
+    assert verify.rehydrated(pair.binding) == 2
     *_, last = verify.rehydrate(pair.binding)
     assert (last.parents, last.rows, last.left, last.done) == (1, 2, 0, True)
+    assert planned == last
     assert pair.listed() == pair.rows() == [pair.element(n) for n in range(5)]
     assert view(pair.binding, pair.key) == seen
     assert verify.rehydrated(pair.binding) == 0
@@ -117,8 +120,10 @@ def test_what_stands_in_the_way_of_a_list_is_not_overwritten(database: Database)
     made.write_document({"tags": {"colour": "nonsense"}})
     made.add_row("red", 100)
     at_phase("account_tags", 3)
+    *_, planned = verify.rehydrate(binding, apply=False)
     *_, last = verify.rehydrate(binding)
     assert (last.parents, last.rows, last.left) == (0, 0, 1)
+    assert planned == last
     assert made.document() == {"tags": {"colour": "nonsense"}}
     assert verify.rehydrated(binding) == 1
 
@@ -130,7 +135,9 @@ def test_text_that_is_no_json_is_not_overwritten(database: Database) -> None:
     with connection.cursor() as cursor:
         cursor.execute("update shapes_ticket set history = '{' where id = %s", [made.key])
         at_phase("ticket_history", 3)
+        *_, planned = verify.rehydrate(binding, apply=False)
         *_, last = verify.rehydrate(binding)
+        assert planned == last
         assert last.left == 1
         cursor.execute("select history from shapes_ticket where id = %s", [made.key])
         assert cursor.fetchone() == ("{",)
