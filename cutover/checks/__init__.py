@@ -11,15 +11,16 @@ from django.core.checks import Warning as Caution
 
 from cutover.checks.database import check_database
 from cutover.checks.declaration import check_declarations
-from cutover.checks.flags import check_environments, check_flags
+from cutover.checks.flags import check_flags
 from cutover.checks.migrations import check_migrations
+from cutover.checks.source import check_source
 
 __all__ = [
     "check_database",
     "check_declarations",
-    "check_environments",
     "check_flags",
     "check_migrations",
+    "check_source",
     "register_all",
 ]
 
@@ -29,6 +30,7 @@ def register_all() -> None:
     register(check_flags)
     register(check_declarations, Tags.models)
     register(check_migrations)
+    register(check_source)
     register(advise, Tags.database)
 
 

@@ -35,7 +35,7 @@ ORDER = ("status", "advance", "rollback", "backfill", "quarantine", "verify", "c
 @click.pass_context
 def cutover(ctx: click.Context, settings: str | None) -> None:
     """Move data out of a JSON column into a child table, in five phases with a way back."""
-    if ctx.invoked_subcommand != "demo":
+    if ctx.invoked_subcommand not in ("demo", "check"):  # they load a project for themselves
         project.set_up(settings)
 
 

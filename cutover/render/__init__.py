@@ -2,7 +2,7 @@
 
 from cutover.render.console import document, error, line, say, table
 from cutover.render.dryrun import dry_run
-from cutover.render.findings import findings
+from cutover.render.findings import findings, summary
 from cutover.render.mending import actions, rehydrated
 from cutover.render.movement import movement
 from cutover.render.progress import Step, last, progress
@@ -29,6 +29,7 @@ __all__ = [
     "say",
     "sides",
     "status",
+    "summary",
     "table",
     "verdicts",
     "verification",

@@ -9,8 +9,8 @@ accepted                    the baseline
 """
 
 from cutover.scan.accepted import Baseline
-from cutover.scan.examine import Order, examine
-from cutover.scan.finding import Finding, Severity
+from cutover.scan.examine import Examined, Order, Place, examine
+from cutover.scan.finding import Finding, Severity, in_order
 from cutover.scan.titles import TITLES
 
-__all__ = ["TITLES", "Baseline", "Finding", "Order", "Severity", "examine"]
+__all__ = ["TITLES", "Baseline", "Examined", "Finding", "Order", "Place", "Severity", "examine", "in_order"]

@@ -9,6 +9,8 @@ from cutover.scan import flag_rules, migration_rules, since_rules, tree, uses
 from cutover.scan.finding import Finding, in_order
 from cutover.scan.project import Project
 
+Place = tuple[str, int, str]  # path, line, the text of the line
+
 
 @dataclass(frozen=True)
 class Order:
@@ -37,11 +39,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found, in order, and what was looked at."""
+    """What was found, in order, and what was looked at; `places` says where each cutover is declared."""
 
     findings: list[Finding]
-    cutovers: list[str]
     files: int
+    places: dict[str, Place]
+
+    @property
+    def cutovers(self) -> list[str]:
+        return sorted(self.places)
 
 
 def examine(order: Order) -> Examined:
@@ -60,7 +66,10 @@ def examine(order: Order) -> Examined:
         before = Project(tree.at_revision(order.root, order.since, order.exclude), order.settings, only=order.only)
         found += since_rules.check(before, project, [*uses.check(before)], used)
     kept = [each for each in found if not accepted(project, each)]
-    return Examined(in_order(kept), [each.name for each in project.cutovers], len(project.tree))
+    places = {
+        each.name: (each.path, each.line, project.tree.files[each.path].line(each.line)) for each in project.cutovers
+    }
+    return Examined(in_order(kept), len(project.tree), places)
 
 
 def accepted(project: Project, each: Finding) -> bool:
