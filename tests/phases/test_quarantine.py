@@ -130,7 +130,7 @@ def test_a_retry_whose_lane_was_taken_over_writes_nothing_and_takes_it_again(
     binding = lines()
     parent(binding, 1, {"stdout": ["odd"]})
     to_the_end(binding)
-    again, stolen = visit.again, []
+    again, stolen = visit.again, list[object]()
 
     def steal_first(mended: Binding, lane: Any, *rest: Any, **options: Any) -> Any:
         if not stolen:
