@@ -111,7 +111,7 @@ def order(stream: BoundStream) -> dict[str, sql.Composable]:
 
 def fillable(stream: BoundStream) -> sql.Composable:
     """Whether a list, none of whose elements has a row, can be inserted as it is, as far as all its elements together say."""
-    tests = []
+    tests: list[sql.Composable] = []
     if stream.key_field is not None:
         tests.append(sql.SQL("(l.key IS NOT NULL AND {})").format(difference.key_fits(stream, sql.SQL("l.key"))))
     if stream.codec.textual:

@@ -13,6 +13,7 @@ from cutover.sql import query
 
 MOST = 64
 PARENTS_PER_SEGMENT = 5_000
+BYTES_PER_SEGMENT = 4 * 1024 * 1024  # as stored; some 400,000 lines of a log, a few seconds of work
 SAMPLE = 20_000  # keys looked at; an error of a few per cent in the size of a segment is no harm
 SMALL_PAGES = 2_000  # tables up to 16 MiB are read whole
 
@@ -52,10 +53,13 @@ def write(binding: Binding, estimate: int, bounds: list[str]) -> None:
 def quantiles(binding: Binding) -> tuple[int, list[str]]:
     """How many parents there are, roughly, and the keys between the segments, ascending."""
     name = binding.parent.identifier.as_string(None)
-    tuples, pages, is_table = db.one(binding.alias, query("backfill", "estimate"), {"table": name}) or (0, 0, False)
+    estimate = db.one(binding.alias, query("backfill", "estimate"), {"table": name})
+    tuples, pages, size_bytes, is_table = estimate or (0, 0, 0, False)
     share = min(1.0, SAMPLE / max(tuples, pages * 10, 1)) if is_table and pages > SMALL_PAGES else 1.0
     # The number of segments has to be known before the keys are: one per so many parents, as far as the statistics know.
-    count = max(1, min(MOST, max(tuples, pages * 10) // PARENTS_PER_SEGMENT))
+    # Few parents with long lists are as much work, and two workers on one segment are one.
+    many = max(tuples, pages * 10)
+    count = max(1, min(MOST, max(many // PARENTS_PER_SEGMENT, min(many, size_bytes // BYTES_PER_SEGMENT))))
     parts = {
         "parent_key": binding.parent.key,
         "parent": binding.parent.identifier,

@@ -103,7 +103,7 @@ def batches(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Itera
 
 
 def records(binding: Binding, stream: BoundStream, batch: Sequence[Element], done: Poured) -> Iterator[list[Any]]:
-    """The records for COPY, in the order of `target`: each is decoded while the server inserts those before. Raises Inexact."""
+    """The records for COPY, in the order of `target`; each is decoded while the server takes those before. Raises Inexact."""
     wanted, keyed = columns.of(binding, stream), stream.key_field is not None
     checks = [(name, *limits(binding, name)) for name in wanted.given.values() if name != stream.key_field]
     kept, drawn = list(wanted.constants.values()), len(wanted.drawn)
@@ -155,9 +155,9 @@ def exact(value: Any, kind: type, limit: int | None) -> bool:
     """Whether the column gives this very value back; a text column cuts spaces off at its length without a word."""
     if type(value) is not kind:
         return False
-    if kind is str:
+    if isinstance(value, str):
         return limit is None or len(value) <= limit
-    return kind is not datetime or (value.tzinfo is not None) == bool(limit)
+    return not isinstance(value, datetime) or (value.tzinfo is not None) == bool(limit)
 
 
 def shown(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> int:

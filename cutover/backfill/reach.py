@@ -29,7 +29,7 @@ def after(binding: Binding, segment: Segment, cursor: str | None, pace: Pace) ->
     """The next parents of a segment behind its cursor; a cursor of None stands at its beginning."""
     start = segment.lower if cursor is None else cursor
     parts = {"key": binding.parent.key, "type": binding.parent.type}
-    conditions = [sql.SQL("TRUE")]
+    conditions: list[sql.Composable] = [sql.SQL("TRUE")]
     if start is not None:
         conditions.append(behind(binding))
     if segment.upper is not None:

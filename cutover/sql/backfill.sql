@@ -208,8 +208,8 @@ FROM (
 SELECT {parent_key}::text FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[])
 
 -- name: estimate
--- How many parents there are, roughly, and how many pages they fill.
-SELECT greatest(c.reltuples, 0)::bigint, (pg_relation_size(c.oid) / 8192)::bigint, c.relkind = 'r'
+-- How many parents there are, roughly, how many pages they fill, and how many bytes with what is stored beside them.
+SELECT greatest(c.reltuples, 0)::bigint, (pg_relation_size(c.oid) / 8192)::bigint, pg_table_size(c.oid), c.relkind = 'r'
 FROM pg_class c WHERE c.oid = %(table)s::text::regclass
 
 -- name: quantiles

@@ -133,3 +133,17 @@ def test_segments_are_cut_at_quantiles_and_the_last_is_open(database: Database) 
         (2, "10000", "15000", 5000),
         (3, "15000", None, 5000),
     ]
+
+
+def test_few_parents_with_long_lists_are_cut_by_what_they_weigh(database: Database) -> None:
+    """One segment is one worker's: without this a second worker would have nothing to do."""
+    binding = at_phase("job_logs", 2)
+    execute(
+        None,
+        "INSERT INTO jobs_job (name, progress, logs) SELECT '', 0, jsonb_build_object('stdout', (SELECT jsonb_agg(md5("
+        "random()::text)) FROM generate_series(1, 2000))) FROM generate_series(1, 200)",
+    )
+    execute(None, "ANALYZE jobs_job")
+    plan.make(binding)
+    ((segments,),) = execute(None, "SELECT count(*) FROM cutover_segment WHERE number >= 0")
+    assert 2 <= segments <= 8

@@ -1,0 +1,131 @@
+"""How PostgreSQL runs the statements of a backfill: a chunk touches its own parents and rows, whatever the tables weigh."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from backfilling import EXAMPLES, execute, parent
+from cutover import backfill
+from cutover.backfill import chunk, columns, complete, direct, reach, visit
+from cutover.chunk import Pace
+from cutover.mapping import Binding
+from databases import Database
+from stages import at_phase
+
+OURS = ("jobs_job", "jobs_joblog")
+PARENTS = 3000
+
+
+@pytest.fixture
+def binding(database: Database) -> Binding:
+    """Enough parents with rows that to read all of either table is dearer than what a chunk needs."""
+    found = at_phase("job_logs", 2)
+    lines = ", ".join(f"'[2024-01-01 00:00:{number:02}] INFO line {number}'" for number in range(20))
+    execute(
+        None,
+        "INSERT INTO jobs_job (name, progress, logs) SELECT '', 0, jsonb_build_object('stdout', jsonb_build_array("  # noqa: S608
+        f"{lines}), 'stderr', '[]'::jsonb) FROM generate_series(1, {PARENTS})",
+    )
+    execute(
+        None,
+        "INSERT INTO jobs_joblog (job_id, position, created_at, level, message) SELECT j.id, -n, now(), 'INFO', 'line'"
+        " FROM jobs_job j, generate_series(1, 40) n WHERE j.id % 2 = 0",
+    )
+    return found
+
+
+def statements(binding: Binding) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the backfill runs in one chunk and in the last look, as it runs it."""
+    kept: list[tuple[str, dict[str, Any]]] = []
+
+    def keep(execute: Any, statement: str, params: Any, many: bool, context: Any) -> Any:
+        kept.append((statement, params))
+        return execute(statement, params, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(keep):
+        visit.prepare(binding)
+        keys, _ = reach.keys(binding, "1500", Pace(parents=30))
+        reach.among(binding, keys, Pace())
+        chunk.fill(binding, keys)
+        complete.gaps(binding, complete.uneven(binding, keys)[0], [])
+        complete.gaps(binding, keys, [])
+        for stream in binding.streams:
+            chunk.missing(binding, stream, keys)
+        transaction.set_rollback(True)
+    yield from ((text, params) for text, params in kept if any(name in text for name in OURS))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+@pytest.mark.parametrize("analyzed", [True, False])
+def test_no_statement_reads_a_whole_table(binding: Binding, analyzed: bool) -> None:
+    """Fails where a chunk's parents or rows are found by reading all: then a backfill is quadratic."""
+    if analyzed:
+        execute(None, "ANALYZE jobs_job, jobs_joblog")
+    seen = 0
+    for text, params in statements(binding):
+        with transaction.atomic(), connection.cursor() as cursor:
+            visit.prepare(binding)
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {text}", params)
+            (found,) = cursor.fetchone()
+            transaction.set_rollback(True)
+        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+        whole = [
+            f"{node['Node Type']} on {node['Relation Name']}"
+            for node in nodes(plan)
+            if node["Node Type"] == "Seq Scan" and node.get("Relation Name") in OURS
+        ]
+        assert whole == [], f"{whole}\n{text}"
+        assert "JIT" not in found[0] if isinstance(found, list) else True
+        seen += 1
+    assert seen >= 8
+
+
+def test_a_parent_without_rows_is_filled_without_pairing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pairing of elements and rows costs several times the insert; history must not pay for it."""
+    binding = at_phase("job_logs", 2)
+    for number in range(1, 20):
+        parent(binding, number, EXAMPLES["job_logs"])
+
+    def refuse(*_: object) -> str:
+        raise AssertionError("Pairing was asked for.")
+
+    monkeypatch.setattr(chunk.difference, "fill", refuse)
+    assert list(backfill.run(binding))[-1].elements == 38
+    assert backfill.why_incomplete(binding) == []
+
+
+def test_a_bad_element_sends_only_its_chunk_the_slow_way(database: Database) -> None:
+    binding = at_phase("job_logs", 2)
+    good = parent(binding, 1, EXAMPLES["job_logs"])
+    bad = parent(binding, 2, {"stdout": ["[2024-02-30 00:00:00] INFO no such day", "[2024-02-29 00:00:00] INFO a"]})
+    keys = [str(good), str(bad)]
+    with transaction.atomic():
+        visit.prepare(binding)
+        assert chunk.at_once(binding, binding.streams[0], keys, {}) == (set(), 0)
+        assert chunk.at_once(binding, binding.streams[0], keys[:1], {}) == ({str(good)}, 2)
+        done = chunk.fill(binding, keys)
+    assert done.inserted == 1
+    assert [(each.parent, each.reason[:10]) for each in done.refused] == [(str(bad), "created_at")]
+
+
+@pytest.mark.parametrize("stream", [0, 1])
+def test_rows_that_are_the_list_already_need_no_pairing(database: Database, stream: int) -> None:
+    binding = at_phase("job_logs", 2)
+    key = parent(binding, 1, EXAMPLES["job_logs"])
+    list(backfill.run(binding))
+    asked = {"keys": [str(key)]}
+    bound = binding.streams[stream]
+    assert execute(None, direct.short(binding, bound).replace("%(keys)s", "'{1}'").replace("%%", "%")) == []
+    with transaction.atomic():
+        visit.prepare(binding)
+        assert chunk.at_once(binding, bound, asked["keys"], columns.of(binding, bound).parameters) == ({str(key)}, 0)
+    execute(None, "DELETE FROM jobs_joblog WHERE level = 'ERROR'")
+    assert execute(None, direct.short(binding, bound).replace("%(keys)s", "'{1}'").replace("%%", "%")) == [("1",)]

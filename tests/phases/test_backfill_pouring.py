@@ -1,0 +1,160 @@
+"""Codecs without SQL: pouring whole lists in makes the rows that the slow way through Python makes, or leaves it to that."""
+
+import json
+import tracemalloc
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from backfilling import all_rows, execute, parent, to_the_end
+from cutover import backfill
+from cutover.backfill import pouring, streaming, visit
+from cutover.backfill.pouring import Poured
+from cutover.codecs import Codec
+from cutover.mapping import Binding
+from databases import Database
+from stages import at_phase
+
+
+class Plain(Codec):
+    """A codec of a project: Python alone."""
+
+    def __init__(self, inner: Codec) -> None:
+        self.inner, self.columns = inner, inner.columns
+
+    def decode(self, element: object) -> dict[str, object]:
+        return self.inner.decode(element)
+
+    def encode(self, row: Mapping[str, object]) -> object:
+        return self.inner.encode(row)
+
+
+def without_sql(name: str) -> Binding:
+    binding = at_phase(name, 2)
+    return replace(binding, streams=tuple(replace(stream, codec=Plain(stream.codec)) for stream in binding.streams))
+
+
+DOCUMENTS: dict[str, list[Any]] = {
+    "job_logs": [
+        {
+            "stdout": [f"[2024-01-02 03:04:{n:02}] {'ERROR' if n % 3 else 'INFO'} m{n}" for n in range(30)],
+            "stderr": ["m2", "m1"],
+        },
+        {"stdout": ["[2024-01-02 03:04:05] INFO a", "[2024-01-02 03:04:05] INFO a"], "stderr": []},
+        {
+            "stdout": [
+                "[2024-02-30 03:04:05] INFO a",
+                5,
+                None,
+                "[2024-01-02 03:04:05] LEVELTOOLONG a",
+                "[2024-01-01 00:00:00] I b",
+            ]
+        },
+        {"stdout": ["[2024-01-02 03:04:05] INFO       a", "[2024-01-02 03:04:05]             a"]},
+        {"stdout": "x", "stderr": ["only here"]},
+        {"stdout": {"a": []}},
+        None,
+        [],
+    ],
+    "device_events": [
+        [{"kind": "a", "x": {"n": 1.5}}, {"kind": 5}, {"kind": 5}, {"kind": "b", "at": "2024-01-02T03:04:05Z"}],
+        [{"kind": "a", "x": 0.25}, {"kind": "a", "x": None}, {"kind": "a", "x": 12345678901234567890123}],
+        {"no": "list"},
+    ],
+    "account_tags": [
+        {"tags": {"color": ["red", "blue", "red"], "size": [], "k" * 300: ["x"]}, "theme": "dark"},
+        {"tags": {"a": ["x", 5], "b": "y"}},
+        {"tags": {"a": ["x"], "b": ["y", "z"]}},
+    ],
+    "ticket_history": [
+        {"changes": {"items": [["state", 1], ["state", None], ["owner", 3], ["state", 1]]}},
+        {"changes": {"items": [["state", 1, 2], ["a", {"b": [1.50]}]]}},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_pouring_makes_the_same_rows_and_refuses_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    binding = without_sql(name)
+    for number, document in enumerate(DOCUMENTS[name], start=1):
+        parent(binding, number, document)
+    poured: list[Poured] = []
+    fill = pouring.fill
+
+    def kept(*args: Any) -> Poured:
+        poured.append(fill(*args))
+        return poured[-1]
+
+    monkeypatch.setattr(streaming.pouring, "fill", kept)
+    to_the_end(binding)
+    rows, refused = all_rows(binding), quarantined()
+    assert name == "ticket_history" or any(each.parents for each in poured), "nothing was poured"
+    execute(None, f"TRUNCATE {binding.child.name}, cutover_quarantine")
+    backfill.reset(binding)
+    monkeypatch.setattr(streaming.pouring, "fill", lambda *_: Poured())
+    to_the_end(binding)
+    assert sorted(map(str, all_rows(binding))) == sorted(map(str, rows))
+    assert quarantined() == refused
+
+
+def quarantined() -> list[tuple[Any, ...]]:
+    return execute(
+        None,
+        "SELECT stream, parent_key, occurrence, element, reason FROM cutover_quarantine ORDER BY 1, 2, 4, 3",
+    )
+
+
+def test_memory_is_that_of_a_batch_and_not_of_the_document(database: Database) -> None:
+    """A list of 20 MiB: as Python objects it takes more than 40. Fails where the document is read whole."""
+    binding = without_sql("job_logs")
+    execute(
+        None,
+        "INSERT INTO jobs_job (name, progress, logs) SELECT '', 0, jsonb_build_object('stdout', jsonb_agg("
+        "'[2024-01-01 00:00:00] INFO ' || n || repeat('x', 1000))) FROM generate_series(1, 20000) n",
+    )
+    (key,) = execute(None, "SELECT id::text FROM jobs_job")[0]
+    tracemalloc.start()
+    with transaction.atomic():
+        visit.prepare(binding)
+        done = pouring.fill(binding, binding.streams[0], [key])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (done.inserted, done.parents) == (20_000, {key})
+    assert peak < 20 * 2**20, f"{peak / 2**20:.0f} MiB"
+
+
+def test_a_value_that_the_column_would_change_is_not_poured(database: Database) -> None:
+    """A text column cuts spaces off at its length without a word, so COPY would lose them."""
+    binding = without_sql("job_logs")
+    stream = binding.streams[0]
+
+    class Padded(Plain):
+        def decode(self, element: object) -> dict[str, object]:
+            found = self.inner.decode(element)
+            return {**found, "level": f"{found['level']:20}"}
+
+        def encode(self, row: Mapping[str, object]) -> object:
+            return self.inner.encode({**row, "level": str(row["level"]).rstrip(" ")})
+
+    padded = replace(stream, codec=Padded(stream.codec.inner))  # type: ignore[attr-defined]
+    key = parent(binding, 1, {"stdout": ["[2024-01-01 00:00:00] INFO x"]})
+    with transaction.atomic():
+        visit.prepare(binding)
+        assert pouring.fill(binding, padded, [str(key)]) == Poured()
+        assert pouring.fill(binding, stream, [str(key)]).inserted == 1
+
+
+def test_a_row_that_the_stream_would_not_show_is_not_poured(database: Database) -> None:
+    binding = without_sql("job_logs")
+    stream = binding.streams[0]
+    hidden = replace(stream, shown=binding.streams[1].shown)
+    key = parent(binding, 1, {"stdout": ["[2024-01-01 00:00:00] INFO x"]})
+    with transaction.atomic():
+        visit.prepare(binding)
+        assert pouring.fill(binding, hidden, [str(key)]) == Poured()
+    assert json.loads(json.dumps(all_rows(binding), default=str)) == []
