@@ -50,8 +50,9 @@ t.{rows}[{first}:{last}]
 ARRAY(SELECT {hash} FROM unnest(t.{rows}) u(hash) ORDER BY u.hash)
 
 -- name: doubt_equal
--- Equal rows: which of them a distinct list shows is for `exact` to say.
-WHEN cardinality(t.{rows}) > (SELECT count(DISTINCT u.hash) FROM unnest(t.{rows}) u(hash)) THEN FALSE
+-- More rows than the list takes, and equal ones among them: which of them a distinct list shows is for `exact` to say.
+WHEN cardinality(t.{rows}) > {cap}
+    AND cardinality(t.{rows}) > (SELECT count(DISTINCT u.hash) FROM unnest(t.{rows}) u(hash)) THEN FALSE
 
 -- name: doubt_cap
 -- More rows than the list takes, and no order to tell which of them it shows.

@@ -67,8 +67,8 @@ class Parent:
 def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
     """The next parents after a key, in the order of their keys; fewer than `limit` are the last."""
     with db.one_snapshot(binding.alias):
-        # A cache of what was computed for a document pays where parents are equal, and is all cost where they are not.
-        db.set_local(binding.alias, "enable_memoize", "off")
+        for setting in quick.SETTINGS:
+            db.set_local(binding.alias, setting, "off")
         measured = db.rows(binding.alias, quick.statement(binding), {"after": after, "limit": limit})
         parents = {row[0]: Parent(*row[:3]) for row in measured}
         for place, stream in enumerate(quick.streams(binding)):

@@ -21,7 +21,9 @@ from cutover.verify.compare import Parent
 from cutover.verify.findings import Finding
 from cutover.verify.result import Example, Progress, Result
 
-MOST_PARENTS = 20_000  # in a chunk; what is known of them is in memory
+MOST_PARENTS = 10_000  # in a chunk; what is known of them is in memory
+MOST_MEASURED = 5_000_000  # elements and rows
+MOST_BYTES_MEASURED = 1024**3
 MOST_LOOKS = 50  # parents looked at closely in one snapshot
 MOST_LOOKED_AT = 20_000  # elements and rows of theirs
 
@@ -70,7 +72,14 @@ def begun(binding: Binding, resume: bool) -> Course:
     entry = comparable(binding)
     known = store.unfinished(binding.alias, binding.name, entry.epoch) if resume else None
     found, cursor = known or (store.begin(binding.alias, binding.name, entry.epoch), None)
-    return Course(binding, entry, found, cursor)
+    return Course(binding, entry, found, cursor, pace(binding))
+
+
+def pace(binding: Binding) -> Pace:
+    """How large a chunk may be. Where PostgreSQL measures, only numbers come here, and time alone decides."""
+    if not binding.compiles:
+        return Pace(largest=MOST_PARENTS)
+    return Pace(largest=MOST_PARENTS, most_elements=MOST_MEASURED, most_bytes=MOST_BYTES_MEASURED)
 
 
 def comparable(binding: Binding) -> Entry:

@@ -55,8 +55,8 @@ class Result:
     """A verification: how far it is, what it counted and what it found; `finished_at` is None until the end.
 
     Attributes:
-        json_elements, table_elements: elements compared; a list with `distinct` counts equal ones once, rows beyond the
-            cap and rows that stand for no JSON element are not among them.
+        json_elements, table_elements: elements compared; a list with `distinct` counts equal ones once, unless rows and JSON
+            are the very same list; rows beyond the cap and rows that stand for no JSON element are not among them.
         json_checksum, table_checksum: equal where both sides hold the same elements; sums, so the order does not matter.
         found: class of difference to number; classes that were not found are left out.
         examples: at most 10 of each class.

@@ -39,13 +39,21 @@ def total(stream: BoundStream, lists: list[ListSides], broken: int, odd: bool) -
     for sides in lists:
         elements = [token(element) for element in sides.elements]
         stands = [token(e) for e, row in zip(sides.row_elements, sides.rows, strict=True) if row.stands]
-        table = shown(stream, stands)[: stream.cap]
-        for place, number in enumerate((*added(sides.key, shown(stream, elements)), *added(sides.key, table))):
+        if not same_list(stream, elements, stands):
+            elements, table = shown(stream, elements), shown(stream, stands)[: stream.cap]
+        else:
+            table = stands
+        for place, number in enumerate((*added(sides.key, elements), *added(sides.key, table))):
             sums[place] += number
         standing += len(stands)
         after_json += len(sides.rows) - len(stands)
         kept += sum(text in set(table) for text in stands) if stream.distinct else len(table)
     return compare.measure(stream.number, [*sums, standing, kept, after_json, broken], odd)
+
+
+def same_list(stream: BoundStream, elements: list[str], stands: list[str]) -> bool:
+    """Whether there is nothing to make of either side: see `quick`, Note [No false agreement]."""
+    return elements == stands and (stream.cap is None or len(stands) <= stream.cap)
 
 
 def shown(stream: BoundStream, values: list[str]) -> list[str]:
