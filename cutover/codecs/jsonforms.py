@@ -44,6 +44,12 @@ class Quoted(JsonForm):
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return sql.SQL("to_jsonb({})").format(self.inner.write_sql(column))
 
+    def writes_sql(self, column: sql.Composable) -> sql.Composable | None:
+        return self.inner.writes_sql(column)
+
+    def member_sql(self, column: sql.Composable) -> sql.Composable:
+        return self.inner.write_sql(column)
+
     def direct_sql(self, value: sql.Composable) -> sql.Composable:
         return self.inner.direct_sql(_text_sql(value))
 
@@ -78,6 +84,9 @@ class Truth(JsonForm):
 
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return sql.SQL("to_jsonb({})").format(column)
+
+    def member_sql(self, column: sql.Composable) -> sql.Composable:
+        return column
 
 
 @dataclass(frozen=True)

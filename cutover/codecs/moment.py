@@ -85,14 +85,19 @@ class Moment(TextForm):
         return time if self.zone is None else self._shifted_sql(time)
 
     def write_sql(self, column: sql.Composable) -> sql.Composable:
-        time = column
-        if self.zone == "UTC":  # by its distance: a zone by its name is looked up for every row
-            time = sql.SQL("({} AT TIME ZONE interval '0')").format(column)
-        elif self.zone is not None:
-            time = self._shifted_sql(column)
+        time = self._time_sql(column)
         return sql.SQL("CASE {usual} WHEN {within} THEN {text} END").format(
             usual=self._usual_sql(column, time), within=self._years_sql(column, time), text=self.clock.write_sql(time)
         )
+
+    def writes_sql(self, column: sql.Composable) -> sql.Composable:
+        return self._years_sql(column, self._time_sql(column))
+
+    def _time_sql(self, column: sql.Composable) -> sql.Composable:
+        """What the clock shows. UTC by its distance: a zone by its name is looked up for every row."""
+        if self.zone == "UTC":
+            return sql.SQL("({} AT TIME ZONE interval '0')").format(column)
+        return column if self.zone is None else self._shifted_sql(column)
 
     def _usual_sql(self, column: sql.Composable, time: sql.Composable) -> sql.Composable:
         """The times that nearly all are, written as PostgreSQL prints them; the DateStyle is asked once in a statement."""

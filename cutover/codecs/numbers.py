@@ -50,6 +50,9 @@ class WholeNumber(JsonForm):
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return sql.SQL("to_jsonb({})").format(column)
 
+    def member_sql(self, column: sql.Composable) -> sql.Composable:
+        return column
+
     def direct_sql(self, value: sql.Composable) -> sql.Composable:
         return sql.SQL("({})::{}").format(value, integer_type(self.bits))
 
@@ -85,6 +88,12 @@ class FloatNumber(JsonForm):
 
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return _finite_sql(column, sql.SQL("to_jsonb({})").format(column))
+
+    def writes_sql(self, column: sql.Composable) -> sql.Composable:
+        return _is_finite_sql(column)
+
+    def member_sql(self, column: sql.Composable) -> sql.Composable:
+        return column
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,12 @@ class DecimalNumber(JsonForm):
     def write_sql(self, column: sql.Composable) -> sql.Composable:
         return _finite_sql(column, sql.SQL("to_jsonb(trim_scale({}))").format(column))
 
+    def writes_sql(self, column: sql.Composable) -> sql.Composable:
+        return _is_finite_sql(column)
+
+    def member_sql(self, column: sql.Composable) -> sql.Composable:
+        return sql.SQL("trim_scale({})").format(column)
+
 
 def _is_fraction(number: float) -> bool:
     return _TINY <= abs(number) < _EXACT and not number.is_integer()
@@ -166,6 +181,11 @@ def _faithful_sql(value: sql.Composable) -> sql.Composable:
     return sql.SQL("to_jsonb(({value})::numeric::float8)::text = ({value})::text").format(value=value)
 
 
+def _is_finite_sql(column: sql.Composable) -> sql.Composable:
+    """Neither NaN nor an infinity: those minus themselves are not 0."""
+    return sql.SQL("({column} - {column} = 0)").format(column=column)
+
+
 def _finite_sql(column: sql.Composable, then: sql.Composable) -> sql.Composable:
-    """NULL for NaN and the infinities: neither minus itself is 0."""
-    return sql.SQL("CASE WHEN {column} - {column} = 0 THEN {then} END").format(column=column, then=then)
+    """NULL for what is not finite."""
+    return sql.SQL("CASE WHEN {} THEN {} END").format(_is_finite_sql(column), then)

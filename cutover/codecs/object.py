@@ -157,7 +157,27 @@ class Object(Compiled):
         """The object as jsonb; NULL where `encode` raises ValueError."""
         self._column_names()
         parts = [self._rest_or_empty_sql(alias), *(self._part_sql(key, alias) for key in self._slots)]
-        return sql.SQL("({})").format(sql.SQL(" || ").join(parts))
+        exact = sql.SQL(" || ").join(parts)
+        if not self._slots:
+            return sql.SQL("({})").format(exact)
+        full, built = self._built_sql(alias)
+        return sql.SQL("(CASE WHEN {} THEN {} ELSE {} END)").format(full, built, exact)
+
+    def _built_sql(self, alias: str) -> tuple[sql.Composable, sql.Composable]:
+        """The object made in one go, and the condition for it: every column has a value, the rest is an object."""
+        tests: list[sql.Composable] = []
+        members = []
+        for key, slot in self._slots.items():
+            column = slot.column_sql(alias)
+            tests.append(sql.SQL("NOT {}").format(_absent_sql(slot, column)))
+            tests += [each for each in (slot.form.writes_sql(column),) if each is not None]
+            members.append(sql.SQL("{}, {}").format(_key(key), slot.form.member_sql(column)))
+        built: sql.Composable = sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(members))
+        if self._rest is not None:
+            rest = sql.SQL("{}::jsonb").format(quote.identifier(alias, self._column_names()[self._rest]))
+            tests.append(sql.SQL("jsonb_typeof({}) = 'object'").format(rest))
+            built = sql.SQL("{} || {}").format(rest, built)
+        return sql.SQL(" AND ").join(tests), built
 
     def _rest_or_empty_sql(self, alias: str) -> sql.Composable:
         if self._rest is None:
@@ -173,12 +193,15 @@ class Object(Compiled):
         column = slot.column_sql(alias)
         # jsonb_set is strict: a value that cannot be written makes the whole NULL; jsonb_build_object would say null.
         part = sql.SQL("jsonb_set('{{}}'::jsonb, {}, {})").format(_names_sql([_key(key)]), slot.form.write_sql(column))
-        absent = sql.SQL("({column} IS NULL{or_null})").format(
-            column=column,
-            or_null=sql.SQL(" OR {}::jsonb = 'null'::jsonb").format(column) if slot.holds_json else sql.SQL(""),
-        )
+        absent = _absent_sql(slot, column)
         empty = sql.SQL("'{{}}'::jsonb").format() if slot.kind.nullable else sql.SQL("NULL::jsonb")
         return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(absent, empty, part)
+
+
+def _absent_sql(slot: Slot, column: sql.Composable) -> sql.Composable:
+    """Whether the column gives no member: NULL, or JSON null."""
+    or_null = sql.SQL(" OR {}::jsonb = 'null'::jsonb").format(column) if slot.holds_json else sql.SQL("")
+    return sql.SQL("({} IS NULL{})").format(column, or_null)
 
 
 def _key(key: str) -> sql.Composable:
