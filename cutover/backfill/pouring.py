@@ -119,19 +119,23 @@ def records(binding: Binding, stream: BoundStream, batch: Sequence[Element], don
             done.refused.append((Missing(parent, key, element, 0, place), error.reason))
             continue
         record: list[Any] = [parent, place]
-        for name, kind, limit in checks:
-            value = values[name]
-            if value is not None:
-                if kind is object:
-                    value = json_text(value)
-                elif not exact(value, kind, limit):
-                    raise Inexact(name)
-            record.append(value)
+        record += [given(values[name], kind, limit) for name, kind, limit in checks]
         if keyed:
             record.append(key)
         record += kept
         record += [uuid4() for _ in range(drawn)]
         yield record
+
+
+def given(value: Any, kind: type, limit: int | None) -> Any:
+    """A value as COPY takes it. Raises Inexact."""
+    if value is None:
+        return None
+    if kind is object:
+        return json_text(value)
+    if not exact(value, kind, limit):
+        raise Inexact(value)
+    return value
 
 
 def limits(binding: Binding, name: str) -> tuple[type, int | None]:

@@ -6,7 +6,7 @@ from psycopg import sql
 
 from cutover import db
 from cutover.backfill.lease import Segment
-from cutover.chunk import Pace
+from cutover.chunk import LONG, Pace
 from cutover.mapping import Binding, BoundStream, document
 from cutover.sql import query
 
@@ -33,7 +33,7 @@ def after(binding: Binding, segment: Segment, cursor: str | None, pace: Pace) ->
     if start is not None:
         conditions.append(behind(binding))
     if segment.upper is not None:
-        conditions.append(sql.SQL("{key} <= %(upper)s::text::{type}").format(**parts))  # type: ignore[arg-type]
+        conditions.append(sql.SQL("{key} <= %(upper)s::text::{type}").format(**parts))
     return ask(binding, sql.SQL(" AND ").join(conditions), {"start": start, "upper": segment.upper}, pace)
 
 
@@ -87,7 +87,10 @@ def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], 
         "range": condition,
     }
     limits = {"limit": pace.size, "parents": pace.most_parents, "elements": pace.elements, "bytes": pace.size_bytes}
-    found = [row for row in db.rows(binding.alias, query("backfill", "reach", **parts), {**values, **limits}) if row[4]]
+    ahead = {"stored": pace.stored_bytes, "long": LONG}
+    read = db.rows(binding.alias, query("backfill", "reach", **parts), {**values, **limits, **ahead})
+    pace.weigh((row[1], row[2], row[5]) for row in read if row[5] >= LONG)
+    found = [row for row in read if row[4]]
     return Reach(
         [row[0] for row in found],
         int(sum(row[1] for row in found)),
