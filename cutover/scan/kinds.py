@@ -92,6 +92,14 @@ class Kinds:
     def likely_name(self) -> str:
         return snake(self.target.spec.model)
 
+    def worth_a_walk(self, node: ast.stmt) -> bool:
+        """Whether a statement of the module can use the column at all; functions and classes without any sign of it cannot."""
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return True
+        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        text = "\n".join(self.source.lines[first - 1 : node.end_lineno])
+        return self.target.sign.search(text) is not None
+
     def of(self, node: ast.expr | None, scope: Scope) -> Seen | None:
         """What an expression is; None where nothing is known."""
         if node is None:

@@ -6,7 +6,7 @@ from cutover.scan.kinds import Kinds, dotted
 from cutover.scan.models import assigned, called
 from cutover.scan.project import Target
 from cutover.scan.settings import absolute
-from cutover.scan.tree import Source
+from cutover.scan.tree import Source, nested
 
 
 def prepared(source: Source, target: Target) -> Kinds:
@@ -14,7 +14,7 @@ def prepared(source: Source, target: Target) -> Kinds:
     parent, spec = target.parent, target.spec
     kinds = Kinds(target, source, set(), model_methods=target.queryset_methods)
     home = (parent.package if parent else spec.app).rpartition(".")[2] or spec.app
-    for node in ast.walk(source.tree) if source.tree else ():
+    for node in nested(source.tree.body) if source.tree else ():
         if isinstance(node, ast.ImportFrom):
             imported_from(kinds, node, source, home)
         elif isinstance(node, ast.Import):
@@ -23,8 +23,8 @@ def prepared(source: Source, target: Target) -> Kinds:
             mine = parent is not None and node is parent.node
             kinds.classes |= {spec.model} if mine else set()
             kinds.foreign = kinds.foreign or not mine
-        elif isinstance(node, ast.Call) and dotted(node.func).endswith("site.register"):
-            site_registered(kinds, node)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            site_registered(kinds, node.value)
     return kinds
 
 
@@ -54,7 +54,9 @@ def imported_from(kinds: Kinds, node: ast.ImportFrom, source: Source, home: str)
 
 def site_registered(kinds: Kinds, node: ast.Call) -> None:
     """`admin.site.register(Job, JobAdmin)`."""
-    if len(node.args) == 2 and dotted(node.args[0]).rpartition(".")[2] == kinds.target.spec.model:
+    if len(node.args) != 2 or not dotted(node.func).endswith("site.register"):
+        return
+    if dotted(node.args[0]).rpartition(".")[2] == kinds.target.spec.model:
         kinds.admins.add(dotted(node.args[1]))
 
 

@@ -1,5 +1,6 @@
 """A project as its source has it: cutovers, models, migrations, settings. Everything is read when a rule first asks for it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -88,6 +89,13 @@ class Target:
     @cached_property
     def references(self) -> set[str]:
         return models.references(self.project.tree, self.spec.app, self.spec.model)
+
+    @cached_property
+    def sign(self) -> re.Pattern[str]:
+        """What a piece of source that uses the column cannot do without."""
+        names = "|".join(re.escape(name) for name in {self.spec.field, self.spec.column})
+        word = rf"(?<![a-zA-Z0-9])(?<![a-zA-Z0-9]_)(?:{names})(?![a-zA-Z0-9]|_[a-zA-Z0-9])"  # also in job__logs__stdout
+        return re.compile(rf"{word}|\.a?save\(|select_for_update|__all__|Admin\b")
 
     @cached_property
     def queryset_methods(self) -> set[str]:

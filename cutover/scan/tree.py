@@ -98,18 +98,30 @@ def wanted(directory: str, name: str) -> bool:
     return not name.startswith(".") and name not in ELSEWHERE and not Path(directory, name, "pyvenv.cfg").is_file()
 
 
+def nested(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements, inner ones after those that hold them; a fraction of what `ast.walk` goes through."""
+    for each in body:
+        yield each
+        for name in ("body", "orelse", "finalbody"):
+            yield from nested(getattr(each, name, ()))
+        for part in (*getattr(each, "handlers", ()), *getattr(each, "cases", ())):
+            yield from nested(part.body)
+
+
 def left_out(path: str, exclude: Sequence[str]) -> bool:
     return any(fnmatch(path, pattern) for pattern in exclude)
 
 
-def at_revision(root: Path, revision: str, exclude: Sequence[str] = TESTS) -> Tree:
-    """The files of the same directory in another revision of its git repository.
+def at_revision(root: Path, revision: str, now: Tree, exclude: Sequence[str] = TESTS) -> Tree:
+    """The files of the same directory in another revision of its git repository; those that are as now are the same objects.
 
     Raises:
         DeclarationError: there is no repository, or no such revision.
     """
     hidden = re.compile(r"(^|/)\.")
-    listed = git(root, "ls-tree", "-r", "-z", "--name-only", f"{revision}", "--", ".").decode().split("\0")
+    listed = (
+        git(root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", revision, "--", ".").decode().split("\0")
+    )
     paths = [
         path
         for path in listed
@@ -124,7 +136,9 @@ def at_revision(root: Path, revision: str, exclude: Sequence[str] = TESTS) -> Tr
     for path in paths:
         end = answer.index(b"\n", at)
         size = int(answer[at:end].split()[-1])
-        found[path] = Source(path, answer[end + 1 : end + 1 + size].decode("utf8", errors="replace"))
+        text = answer[end + 1 : end + 1 + size].decode("utf8", errors="replace").replace("\r\n", "\n")
+        same = now.files.get(path)
+        found[path] = same if same is not None and same.text == text else Source(path, text)
         at = end + size + 2
     return Tree(found)
 

@@ -12,7 +12,7 @@ from cutover.scan.kinds import Kind, Scope, dotted
 from cutover.scan.known import prepared
 from cutover.scan.models import called
 from cutover.scan.project import Project, Target
-from cutover.scan.tree import Source
+from cutover.scan.tree import Source, Tree
 from cutover.scan.walk import Change, Save, Walk, texts
 
 IN_PLACE = {
@@ -32,11 +32,12 @@ IN_PLACE = {
 SAVES = {"save", "asave"}
 
 
-def check(project: Project) -> Iterator[Finding]:
-    """S040 to S053, for every cutover."""
+def check(project: Project, now: Tree | None = None) -> Iterator[Finding]:
+    """S040 to S053, for every cutover; with `now` only in the files that are others there, or gone."""
     for target in project.targets:
         for source in project.tree:
-            if concerned(source, target):
+            same = now is not None and now.files.get(source.path) is source
+            if not same and concerned(source, target):
                 yield from in_file(source, target)
 
 
@@ -48,10 +49,9 @@ def concerned(source: Source, target: Target) -> bool:
         if not target.watched or (app, parts[-1]) in target.watched:
             return False
     text = source.text
-    if target.spec.field in text or target.spec.column in text:
-        return True
-    model = target.spec.model in text
-    return model and ("select_for_update" in text or ".save(" in text or "__all__" in text or "Admin" in text)
+    if target.spec.field in text or target.spec.column in text or target.spec.model in text:
+        return target.sign.search(text) is not None
+    return False
 
 
 @dataclass

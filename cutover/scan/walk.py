@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from cutover.scan.kinds import OTHER, Kind, Kinds, Scope, Seen, dotted
 from cutover.scan.known import for_model
 from cutover.scan.models import assigned, called
+from cutover.scan.tree import nested
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -60,12 +61,14 @@ class Walk:
 
     def module(self, tree: ast.Module) -> None:
         scope: Scope = {}
-        for node in ast.walk(tree):
+        for node in nested(tree.body):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
                 found = self.kinds.annotated(node.returns)
                 if found is not None and found is not OTHER:
                     self.kinds.returns[node.name] = self.kinds.returns[f"self.{node.name}"] = found
-        self.body(tree.body, scope)
+        for each in tree.body:
+            if self.kinds.worth_a_walk(each):
+                self.statement(each, scope)
 
     def body(self, statements: list[ast.stmt], scope: Scope) -> None:
         for each in statements:

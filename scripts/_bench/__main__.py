@@ -1,4 +1,4 @@
-"""The command line: `scripts/bench [writes | backfill | verify]`; without a name a short run of all."""
+"""The command line: `scripts/bench [writes | backfill | verify | check]`; without a name a short run of all."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ import click
 from _bench import common
 from _bench.common import Options, Report
 
-BENCHES = ("writes", "backfill", "verify")
+BENCHES = ("writes", "backfill", "verify", "check")
 SHORT = Options(elements=50_000, rounds=1, seconds=2.0, short=True)
 
 
@@ -59,6 +59,14 @@ def main(context: click.Context, postgres: str, file: Path | None, markdown: boo
 def writes(seconds: float, writers: int, postgres: str, file: Path | None, markdown: bool) -> None:
     """Appends to one job that somebody else keeps locking."""
     printed(("writes",), Options(postgres=postgres, seconds=seconds, writers=writers), file, markdown)
+
+
+@main.command()
+@click.option("--rounds", default=5, show_default=True, help="Of each way; the median counts.")
+@output
+def check(rounds: int, postgres: str, file: Path | None, markdown: bool) -> None:
+    """`cutover check` over 300 Python files, as a process."""
+    printed(("check",), Options(postgres=postgres, rounds=rounds), file, markdown)
 
 
 def sized(name: str, help_text: str) -> None:
