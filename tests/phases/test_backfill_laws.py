@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from backfilling import all_rows, elements, execute, parent
 from cutover import db
-from cutover.backfill import complete, visit
-from cutover.backfill.reach import Reach
+from cutover.backfill import complete, reach, visit
+from cutover.chunk import Pace
 from cutover.mapping import Binding, bind
 from cutover.pairing import distinct_view, pair, places, token
 from databases import Database
@@ -41,7 +41,7 @@ def fresh(binding: Binding, document: object, rows: list[tuple[int, Any]]) -> No
 def fill(binding: Binding, *, precise: bool) -> int:
     with db.read_committed("default"):
         visit.prepare(binding)
-        return visit.fill(binding, Reach(["1"], 1, 1, []), precise=precise).inserted
+        return visit.fill(binding, reach.among(binding, ["1"], Pace()), precise=precise).inserted
 
 
 def expected(
