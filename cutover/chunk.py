@@ -10,6 +10,7 @@ Note [Three costs]
     it rises at once. What a transaction takes whatever it holds is no fault of its parents and is left out.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
@@ -19,6 +20,8 @@ FIRST_PARENTS = 100
 MOST_ELEMENTS = 25_000
 MOST_BYTES = 16 * 1024 * 1024
 SMOOTHING = 0.5
+LONG = 2_000  # stored bytes: about where PostgreSQL puts a document beside its row, and to read it costs
+AHEAD = 1.25
 FIXED = 0.1  # of the target: what a chunk without anything may take
 
 
@@ -53,6 +56,7 @@ class Pace:
         parents: how many parents like the last ones fill the target time.
         most_elements, most_bytes: ceilings, whatever was learned; they bound memory.
         smallest, largest: bounds of `size`.
+        per_stored: seconds for each stored byte of a long document, by the elements that it turned out to hold.
     """
 
     parents: float = FIRST_PARENTS
@@ -62,6 +66,7 @@ class Pace:
     smallest: int = 1
     largest: int = 1_000_000
     costs: Costs = field(default_factory=Costs)
+    per_stored: float = 10e-6
 
     @property
     def size(self) -> int:
@@ -82,6 +87,18 @@ class Pace:
     def size_bytes(self) -> float:
         """How many bytes alone fill the target time."""
         return min(self.most_bytes, self.target.total_seconds() / self.costs.byte)
+
+    @property
+    def stored_bytes(self) -> float:
+        """How many stored bytes of long documents to read: a little more than fit, for what they hold is known only then."""
+        return min(self.size_bytes, AHEAD * self.target.total_seconds() / self.per_stored)
+
+    def weigh(self, documents: Iterable[tuple[int, int, int]]) -> None:
+        """Take what long documents held into account: their elements, their bytes, and how many are stored of them."""
+        heaviest = max(
+            (self.costs.seconds(1, each[0], each[1]) / each[2] for each in documents), default=self.per_stored
+        )
+        self.per_stored = max(heaviest, self.per_stored / 2)
 
     def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta) -> None:
         """Take one chunk into account: at most double, half way towards what would have filled the target time."""

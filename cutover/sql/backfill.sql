@@ -189,18 +189,19 @@ SELECT {fk}::text, least(0, min({position})) FROM {child} WHERE {fk} = ANY(%(key
 
 -- name: reach
 -- The next parents in the order of their keys, as far as the shares of the limits on parents, elements and bytes add up to one.
+-- Long documents are read only as far as their stored bytes fit a chunk: those behind its end would be read for nothing.
 SELECT w.key, w.elements, w.bytes, w.readable,
        w.n = 1 OR w.n / %(parents)s::float8 + sum(w.elements) OVER o / %(elements)s::float8
-                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within
+                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within, w.size
 FROM (
     SELECT c.n, c.key, {count} AS elements, COALESCE(c.size, 0) + COALESCE({size}, 0) AS bytes,
-           c.{column} IS NULL OR d.document IS NOT NULL AS readable
+           c.{column} IS NULL OR d.document IS NOT NULL AS readable, COALESCE(c.size, 0) AS size
     FROM (
         SELECT {parent_key}::text AS key, {value} AS {column}, pg_column_size({value}) AS size, row_number() OVER o AS n,
-               sum(COALESCE(pg_column_size({value}), 0)) OVER o AS stored
+               sum(pg_column_size({value})) FILTER (WHERE pg_column_size({value}) >= %(long)s::int) OVER o AS stored
         FROM {parent} WHERE {range} WINDOW o AS (ORDER BY {parent_key}) ORDER BY {parent_key} LIMIT %(limit)s::bigint
     ) c CROSS JOIN LATERAL (SELECT {document} #> '{{}}' AS document OFFSET 0) d
-    WHERE c.n = 1 OR c.stored <= %(bytes)s::float8
+    WHERE c.n = 1 OR COALESCE(c.stored, 0) <= %(stored)s::float8
 ) w WINDOW o AS (ORDER BY w.n) ORDER BY w.n
 
 -- name: existing

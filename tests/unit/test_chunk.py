@@ -96,6 +96,19 @@ def test_a_run_of_empty_parents_leaves_the_elements_alone() -> None:
     assert pace.elements == before
 
 
+def test_long_documents_are_read_as_far_as_they_fit_by_what_the_heaviest_of_them_held() -> None:
+    pace = Pace()
+    before = pace.stored_bytes
+    pace.weigh([(10, 5_000, 5_000), (100_000, 5_000_000, 200_000)])  # half an element in each stored byte
+    heavy = pace.stored_bytes
+    assert heavy < before / 5
+    assert heavy == pytest.approx(1.25 * 0.5 / pace.costs.seconds(1, 100_000, 5_000_000) * 200_000)
+    pace.weigh([(10, 5_000, 5_000)])
+    assert pace.stored_bytes == pytest.approx(heavy * 2)
+    pace.weigh([])
+    assert pace.stored_bytes == pytest.approx(heavy * 2)
+
+
 def test_another_target_is_another_size_at_once() -> None:
     pace = Pace()
     before = pace.elements
