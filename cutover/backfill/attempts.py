@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import TypeVar
 
 import psycopg
@@ -104,6 +105,11 @@ def answered(question: Callable[[], T], anew: Callable[[], object]) -> T:
             anew()
         if losses + met > 1:
             pause(losses + met)
+
+
+def steady(alias: str, question: Callable[[], T]) -> T:
+    """The same, where nothing is held that had to be held anew."""
+    return answered(question, lambda: reconnected(alias, partial(db.scalar, alias, "SELECT 1")))
 
 
 def reconnected(alias: str, attempt: Callable[[], T]) -> T:

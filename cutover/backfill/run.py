@@ -5,9 +5,10 @@ It yields after each commit, and while it waits; the core never prints. What was
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from cutover import chunk, db, ledger
-from cutover.backfill import difference, lease, plan, throttle, work
+from cutover.backfill import attempts, difference, lease, plan, throttle, work
 from cutover.backfill.finish import finish
 from cutover.backfill.progress import Progress
 from cutover.backfill.throttle import Custom, looks
@@ -43,9 +44,8 @@ def run(
         Incomplete: elements without a row stay after several rounds; it names a parent.
         DeclarationError: the declaration does not say how an element becomes a row, or a setting is not what it should be.
     """
-    permit(binding)
-    throttle.check(binding)
-    plan.make(binding)
+    for step in (permit, throttle.check, plan.make):
+        attempts.steady(binding.alias, partial(step, binding))
     job = Job(binding, worker or lease.this_worker(), pace(binding, target), stop or never, hold)
     try:
         yield from segments(job)

@@ -4,12 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
 from typing import TypeVar
 
 from django.db import Error
 
-from cutover import db
 from cutover.backfill import attempts, lease, throttle, visit
 from cutover.backfill.attempts import Kind
 from cutover.backfill.crew import Post
@@ -46,8 +44,7 @@ class Job:
 
     def steady(self, question: Callable[[], T]) -> T:
         """Ask, on a new connection where the old one is gone; only for what may be asked twice."""
-        alias = self.binding.alias
-        return attempts.answered(question, lambda: attempts.reconnected(alias, partial(db.scalar, alias, "SELECT 1")))
+        return attempts.steady(self.binding.alias, question)
 
     def reasons(self) -> str:
         if time.monotonic() >= self.notes_due:
