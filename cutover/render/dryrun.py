@@ -30,7 +30,7 @@ def takes(found: Estimate) -> str:
         return "unknown: there was no parent to try, or no table to try it on"
     rests = f", resting {found.rest:.0%} of the time" if found.rest else ""
     speed = f"{found.elements_per_second:,.0f} elements/s {SOURCES[found.source]}"
-    return f"about {spoken(found.takes.total_seconds())} with one worker ({speed}{rests})"
+    return f"about {spoken(found.takes.total_seconds())} with one worker, without the last look ({speed}{rests})"
 
 
 def spoken(seconds: float) -> str:

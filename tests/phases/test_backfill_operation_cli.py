@@ -223,7 +223,7 @@ def test_a_dry_run_counts_and_estimates_and_changes_nothing(start: Start) -> Non
     assert code == 0, err
     assert out.startswith("job_logs: 200 parents, 10,000 elements, ")
     assert " MiB (counted)\n  takes    about " in out
-    assert " with one worker (" in out
+    assert " with one worker, without the last look (" in out
     assert " elements/s from a trial on a few parents, rolled back)" in out
     assert all_rows(binding) == []
     assert execute(None, "SELECT count(*) FROM cutover_segment") == [(0,)]
