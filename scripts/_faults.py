@@ -38,13 +38,13 @@ def kinds(kills: int) -> list[Kind]:
     often, kept = "device_events", "ticket_history"
     return [
         Kind("kill", often, kills * PARENTS_PER_KILL, lambda stage: blows.kills(stage, kills)),
-        Kind("stop", often, 60_000, lambda stage: blows.stops(stage, few // 2)),
+        Kind("stop", often, 40_000, lambda stage: blows.stops(stage, few // 2)),
         Kind("stop-in-chunk", often, 2_000, blows.stop_in_a_chunk),
-        Kind("terminate", often, 60_000, lambda stage: blows.terminations(stage, kills // 2)),
-        Kind("restart", often, 60_000, lambda stage: blows.restarts(stage, few)),
-        Kind("deadlock", kept, 20_000, lambda stage: refusals.deadlocks(stage, few)),
+        Kind("terminate", often, 40_000, lambda stage: blows.terminations(stage, kills // 2)),
+        Kind("restart", often, 40_000, lambda stage: blows.restarts(stage, few)),
+        Kind("deadlock", kept, 10_000, lambda stage: refusals.deadlocks(stage, few)),
         Kind("locked", kept, 1_000, refusals.locked_parent),
-        Kind("lock-timeout", kept, 20_000, refusals.short_patience),
+        Kind("lock-timeout", kept, 5_000, refusals.short_patience),
         Kind("statement-timeout", often, 500, refusals.slow_rows),
         Kind("statement-timeout-one", often, 500, refusals.one_slow_row),
         Kind("disk", often, 20_000, refusals.full_disk),
