@@ -114,7 +114,7 @@ def fillable(stream: BoundStream) -> sql.Composable:
     tests: list[sql.Composable] = []
     if stream.key_field is not None:
         tests.append(sql.SQL("(l.key IS NOT NULL AND {})").format(difference.key_fits(stream, sql.SQL("l.key"))))
-    if stream.codec.textual:
+    if stream.codec.textual and not stream.codec.unmistakable:
         # Strict: a lax path would look into the lists among the elements.
         tests.append(sql.SQL("""NOT jsonb_path_exists(l.list, 'strict $[*] ? (@.type() != "string")')"""))
     if stream.distinct:

@@ -47,7 +47,7 @@ def statement(binding: Binding) -> str:
     stored = document.stored_document(binding, "p")
     unreadable = sql.SQL("({} IS NOT NULL AND c.document IS NULL)").format(column)
     measured = streams(binding)
-    hashed = [sql.SQL("{} AS stands").format(rows.stands(binding))]
+    hashed: list[sql.Composable] = [sql.SQL("{} AS stands").format(rows.stands(binding))]
     for stream in measured:
         parts = names(stream) | {"shown_sql": stream.shown, "hash_sql": hashes.of_row(binding, stream)}
         hashed.append(
@@ -140,7 +140,8 @@ def view(binding: Binding, stream: BoundStream) -> sql.Composable:
 
 def doubts(binding: Binding, stream: BoundStream) -> list[sql.Composable]:
     """What may make an agreement none: Note [No false agreement]."""
-    known, found = names(stream), []
+    known = names(stream)
+    found: list[sql.Composable] = []
     if stream.cap is not None and not in_order(binding, stream):
         found.append(query("verify", "doubt_cap", rows=known["rows"], cap=literal(stream.cap)))
     elif stream.cap is not None and stream.distinct:

@@ -6,6 +6,7 @@ A line in the log outlives a rollback and a crash; a row of a table does not. Th
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -104,7 +105,8 @@ def account(connection: "psycopg.Connection[object]", log: Path, since: int = 0)
         text = opened.read().decode(errors="replace")
     began = {int(each) for each in re.findall(rf"damage: (\d+) in {connection.info.dbname}\b", text)}
     committed = {int(row[0]) for row in connection.execute("SELECT xid::text FROM damage_moves").fetchall()}  # type: ignore[index]
-    chunks, rows, elements = connection.execute(FIGURES).fetchone()  # type: ignore[misc]
+    figures: Any = connection.execute(FIGURES).fetchone()
+    chunks, rows, elements = figures
     return Account(
         chunks=chunks,
         again=len(began - committed),
@@ -118,6 +120,6 @@ def account(connection: "psycopg.Connection[object]", log: Path, since: int = 0)
 
 
 def number(connection: "psycopg.Connection[object]", query: str) -> int:
-    row = connection.execute(query).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])  # type: ignore[index]

@@ -154,7 +154,7 @@ def raised(stage: Stage, state: str, words: str, *said: str) -> Outcome:
             "child": stage.binding.child.name,
             "when": f"NEW.{column(stage)} = 'h2'",
         }
-        opened.execute(RAISING.format(**values))  # type: ignore[arg-type]
+        opened.execute(RAISING.format(**values))
     bad = refused(stage, stage.worker(), 1, words, *said) + quarantined(stage)
     drop_trigger(stage, "damage_raises")
     return with_bad(stage.concluded(f"SQLSTATE {state} out of a trigger", 1), bad)
@@ -166,14 +166,14 @@ def full_disk(stage: Stage) -> Outcome | None:
         if mounted is None:
             return None
         with stage.look() as opened:
-            opened.execute(f"CREATE TABLESPACE damage LOCATION '{mounted}'")  # type: ignore[arg-type]
-            opened.execute(f"ALTER TABLE {stage.binding.child.name} SET TABLESPACE damage")  # type: ignore[arg-type]
+            opened.execute(f"CREATE TABLESPACE damage LOCATION '{mounted}'")
+            opened.execute(f"ALTER TABLE {stage.binding.child.name} SET TABLESPACE damage")
         words = "The server's disk is full: could not extend file", "No space left on device", "Make room there"
         bad = refused(stage, stage.worker(), 1, *words) + quarantined(stage)
         subprocess.run(["mount", "-o", "remount,size=256m", str(mounted)], check=True)
         told = with_bad(stage.concluded("a disk that is full", 1), bad)
         with stage.look() as opened:
-            opened.execute(f"ALTER TABLE {stage.binding.child.name} SET TABLESPACE pg_default")  # type: ignore[arg-type]
+            opened.execute(f"ALTER TABLE {stage.binding.child.name} SET TABLESPACE pg_default")
             opened.execute("DROP TABLESPACE damage")
     return told
 
@@ -231,9 +231,9 @@ def slow(stage: Stage, seconds: float, when: str) -> None:
     condition = when if when == "TRUE" else f"NEW.{when}"
     with stage.look() as opened:
         values = {"seconds": seconds, "child": stage.binding.child.name, "when": condition}
-        opened.execute(SLOW.format(**values))  # type: ignore[arg-type]
+        opened.execute(SLOW.format(**values))
 
 
 def drop_trigger(stage: Stage, name: str) -> None:
     with stage.look() as opened:
-        opened.execute(f"DROP TRIGGER {name} ON {stage.binding.child.name}")  # type: ignore[arg-type]
+        opened.execute(f"DROP TRIGGER {name} ON {stage.binding.child.name}")

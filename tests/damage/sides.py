@@ -67,7 +67,7 @@ class Sides:
 
 def compared(connection: "psycopg.Connection[object]", name: str) -> Sides:
     """Both sides of a cutover in one snapshot."""
-    parts = {"json": sql.SQL(JSON_SIDE[name]), "table": sql.SQL(TABLE_SIDE[name])}  # type: ignore[arg-type]
+    parts = {"json": sql.SQL(JSON_SIDE[name]), "table": sql.SQL(TABLE_SIDE[name])}
     row = connection.execute(sql.SQL(COMPARE).format(**parts)).fetchone()
     return Sides(*row)  # type: ignore[misc]
 
@@ -77,7 +77,7 @@ def history(uri: str, name: str, parents: int, *, first: int = 0, most: int = 40
     with psycopg.connect(uri) as connection:
         connection.execute("SET session_replication_role = replica")
         text = INSERTS[name].replace("% %(most)s", "%% %(most)s").replace("% 3", "%% 3").replace("% 5", "%% 5")
-        connection.execute(text, {"first": first, "parents": parents, "most": most})  # type: ignore[arg-type]
+        connection.execute(text, {"first": first, "parents": parents, "most": most})
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute("ANALYZE shapes_device, shapes_ticket")
 

@@ -75,7 +75,7 @@ class Stage:
     def ask(self, query: str, *values: object) -> Any:
         """The first column of the first row."""
         with self.look() as opened:
-            row = opened.execute(query, values).fetchone()  # type: ignore[arg-type]
+            row = opened.execute(query, values).fetchone()
         return None if row is None else row[0]
 
     def limit(self, setting: str, value: str | None) -> None:
@@ -83,7 +83,7 @@ class Stage:
         name = psycopg.conninfo.conninfo_to_dict(self.uri)["dbname"]
         change = f"SET {setting} = '{value}'" if value is not None else f"RESET {setting}"
         with self.look() as opened:
-            opened.execute(f'ALTER DATABASE "{name}" {change}')  # type: ignore[arg-type]
+            opened.execute(f'ALTER DATABASE "{name}" {change}')
 
     def worker(self) -> Worker:
         return self.nursery.worker("backfill", self.name)
@@ -93,7 +93,7 @@ class Stage:
         parent = self.binding.parent
         half = f"SELECT {parent.pk} FROM {parent.name} ORDER BY {parent.pk} {{}} LIMIT {number // 2}"  # noqa: S608
         with self.look() as opened:
-            return [row[0] for order in ("ASC", "DESC") for row in opened.execute(half.format(order)).fetchall()]  # type: ignore[arg-type]
+            return [row[0] for order in ("ASC", "DESC") for row in opened.execute(half.format(order)).fetchall()]
 
     def done(self) -> float:
         """The share of the parents that are behind the cursors."""

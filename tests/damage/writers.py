@@ -39,7 +39,7 @@ class Memory:
 
     def faults(self, connection: "psycopg.Connection[object]", name: str) -> list[str]:
         """What JSON holds, against what was confirmed."""
-        found: list[Any] = connection.execute(FOUND[name]).fetchall()  # type: ignore[arg-type]
+        found: list[Any] = connection.execute(FOUND[name]).fetchall()
         lost, strange = self.committed - set(found), set(found) - self.begun
         told = [f"{len(lost)} appends were confirmed and are gone"] if lost else []
         told += [f"{len(strange)} elements were written by nobody"] if strange else []
