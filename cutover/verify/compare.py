@@ -1,8 +1,9 @@
 """Both sides of a chunk of parents, counted and summed by PostgreSQL in one snapshot: where to look, not what is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from psycopg import sql
 
@@ -14,8 +15,7 @@ from cutover.verify import exact, quick
 in_order = quick.in_order
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """One stream of one parent.
 
     Attributes:
@@ -58,11 +58,6 @@ class Parent:
     dirty: bool = False
     streams: list[Measure] = field(default_factory=list)
 
-    @property
-    def measured(self) -> set[int]:
-        """The numbers of the streams that are measured."""
-        return {each.stream for each in self.streams}
-
 
 def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
     """The next parents after a key, in the order of their keys; fewer than `limit` are the last."""
@@ -71,41 +66,42 @@ def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
             db.set_local(binding.alias, setting, "off")
         measured = db.rows(binding.alias, quick.statement(binding), {"after": after, "limit": limit})
         parents = {row[0]: Parent(*row[:3]) for row in measured}
+        undecided = {stream.number: list(parents) for stream in binding.streams if stream.key_field is not None}
         for place, stream in enumerate(quick.streams(binding)):
             first = 3 + place * quick.VALUES
             for row in measured:
                 if row[first]:
-                    parents[row[0]].streams.append(agreed(stream.number, row[first + 1 : first + quick.VALUES]))
-        complete(binding, parents)
+                    parents[row[0]].streams.append(agreed(stream.number, *row[first + 1 : first + quick.VALUES]))
+            undecided[stream.number] = [row[0] for row in measured if not row[first]]
+        complete(binding, parents, undecided)
     return list(parents.values())
 
 
-def complete(binding: Binding, parents: dict[Any, Parent]) -> None:
+def complete(binding: Binding, parents: Mapping[Any, Parent], undecided: Mapping[int, Sequence[Any]]) -> None:
     """Measure what the quick statement could not decide, and ask where the backfill has been, where that matters."""
-    for stream in binding.streams:
-        undecided = [key for key, parent in parents.items() if stream.number not in parent.measured]
-        if undecided:
-            text = exact.statement(binding, stream)
-            for key, *numbers, odd in db.rows(binding.alias, text, {"keys": undecided}):
-                parents[key].streams.append(measure(stream.number, numbers, odd))
-    asked = []
-    for key, parent in parents.items():
-        parent.streams.sort(key=lambda each: each.stream)
-        if parent.unreadable or not all(
-            each.agrees(in_order(binding, binding.streams[each.stream])) for each in parent.streams
+    asked = dict.fromkeys(key for key, parent in parents.items() if parent.unreadable)
+    for number, keys in undecided.items():
+        if not keys:
+            continue
+        for key, *numbers, odd in db.rows(
+            binding.alias, exact.statement(binding, binding.streams[number]), {"keys": list(keys)}
         ):
-            asked.append(key)
+            found = measure(number, numbers, odd)
+            parents[key].streams.append(found)
+            if not found.agrees(in_order(binding, binding.streams[number])):
+                asked[key] = None
+    for key in {key for keys in undecided.values() for key in keys}:
+        parents[key].streams.sort()
     if asked:
         text = query("verify", "visits", type=binding.parent.type, **visits(binding))
-        for key, visited, dirty in db.rows(binding.alias, text, {"name": binding.name, "keys": asked}):
+        for key, visited, dirty in db.rows(binding.alias, text, {"name": binding.name, "keys": list(asked)}):
             parents[key].visited, parents[key].dirty = visited, dirty
 
 
-def agreed(stream: int, numbers: Sequence[Any]) -> Measure:
+def agreed(stream: int, elements: int, checksum: Decimal, standing: int, kept: int, after_json: int) -> Measure:
     """A measure of two sides that are one list."""
-    elements, checksum, standing, kept, after_json = map(int, numbers)
-    both = (elements, checksum, 0)
-    return Measure(stream, *both, *both, standing, kept, after_json, 0, False)
+    whole = int(checksum)
+    return Measure(stream, elements, whole, 0, elements, whole, 0, standing, kept, after_json, 0, False)
 
 
 def measure(stream: int, numbers: Sequence[Any], odd: bool) -> Measure:
