@@ -53,7 +53,7 @@ def statement(binding: Binding) -> str:
         hashed.append(
             sql.SQL("({shown_sql}) AS {shown}, CASE WHEN {shown_sql} THEN {hash_sql} END AS {hash}").format(**parts)
         )
-    counted = [query("verify", "chunk_rows", **names(stream)) for stream in measured]
+    counted: list[sql.Composable] = [query("verify", "chunk_rows", **names(stream)) for stream in measured]
     return db.render(
         query(
             "verify",
