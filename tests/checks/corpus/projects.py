@@ -158,7 +158,11 @@ def migration(name: str, operations: str, *, after: str, atomic: bool = False, m
     dependencies = '[("cutover", "0001_initial"), ("jobs", "' + after + '")]' if after else "[]"
     head = "initial = True\n" if not after else "" if atomic else "atomic = False\n"
     text = MIGRATION.format(atomic=head, dependencies=dependencies, operations=operations.strip("\n"))
-    return {f"{MIGRATIONS}/{name}.py": text + more}
+    return {
+        f"{MIGRATIONS}/{name}.py": text.replace(
+            "class Migration", f"{more.strip()}\n\n\nclass Migration" if more else "class Migration"
+        )
+    }
 
 
 def chain(steps: tuple[tuple[str, str], ...], after: str = "0001_initial") -> Files:

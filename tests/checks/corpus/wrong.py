@@ -330,10 +330,9 @@ MIGRATING = (
             state_operations=[migrations.RemoveField("job", "logs")],
         ),
 """, after=END, atomic=True)}),
-    Case("removal_and_drop_in_one_migration", {**at(5), **without_field(), **swapped(
-        migration("0006_all", REMOVE + 'HERE' + LAST[1].partition("DropColumn")[2], after=END), "0006_all", "HERE",
-        "        DropColumn(  # ! E027\n            \"job_logs\", model=\"jobs.Job\", field_name=\"logs\", field=models.JSONField()),\n        print",
-    )}),
+    Case("removal_and_drop_in_one_migration", {**at(5), **without_field(), **migration("0006_all", REMOVE + """
+        DropColumn("job_logs", model="jobs.Job", field_name="logs", field=models.JSONField()),  # ! E027
+""", after=END)}),
     Case("drop_before_the_removal", {**at(5), **migration("0006_drop", """
         DropColumn("job_logs", model="jobs.Job", field_name="logs", field=models.JSONField()),  # ! E027
 """, after=END)}),
