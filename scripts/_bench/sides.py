@@ -63,10 +63,10 @@ VIEWS = {
     "device_events": (
         """SELECT d.id AS parent, l.number, l.element FROM shapes_device d
            CROSS JOIN jsonb_array_elements_text(d.events) WITH ORDINALITY l(element, number)""",
-        """SELECT e.device_id AS parent, e.position + d.length + 1 AS number,
-                  (e.extra || jsonb_build_object('kind', e.kind, 'count', e.count, 'at', @))::text AS element
-           FROM shapes_event e
-           JOIN (SELECT id, jsonb_array_length(events) AS length FROM shapes_device) d ON d.id = e.device_id""",
+        # Lists of 200: their oldest element has the position -200, and is the first.
+        """SELECT device_id AS parent, position + 201 AS number,
+                  (extra || jsonb_build_object('kind', kind, 'count', count, 'at', @))::text AS element
+           FROM shapes_event""",
     ),
 }
 
