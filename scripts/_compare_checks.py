@@ -1,10 +1,11 @@
 """Runs other tools over the corpus of `cutover check`, each as its documents say, and prints who finds what.
 
 A tool finds a case where it complains of a migration that is marked in it; the table says of what. What is wrong in flags or in
-source none of them looks at. A complaint of a right project, or of a file of a wrong one that is not marked, is a false alarm.
+source none of them looks at. A complaint of a right project, or of a file of a wrong one that is not marked, is a false
+alarm.
 
-What it does not tell: the corpus was written for `cutover check`, which therefore finds all of it, and the others were made for other
-questions (is this statement safe on a busy table, does this migration run before or after the deploy). It says what they leave open.
+What it does not tell: the corpus was written for `cutover check`, which therefore finds all of it, and the others were made for
+other questions (is this statement safe on a busy table, does this migration run before or after the deploy).
 """
 
 import json
