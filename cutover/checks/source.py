@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Info
+from django.core.checks import CheckMessage
 from django.core.checks import Warning as Caution
 
 from cutover import scan, spec
@@ -16,7 +16,8 @@ ELSEWHERE = {"cutover.E001", "cutover.E002", "cutover.E003", "cutover.E020", "cu
 def check_source(**_: Any) -> list[CheckMessage]:
     """E022 to E029, E061 and S040 to S053, below BASE_DIR or else the current directory.
 
-    What breaks now or in the next phase is a warning here and an error or a warning of `cutover check`; the rest is information.
+    What breaks now or in the next phase is a warning here. What is harmless for now is left to `cutover check`: every command of
+    Django that checks would print it.
     """
     from cutover.checks.gather import known_flags
 
@@ -24,9 +25,8 @@ def check_source(**_: Any) -> list[CheckMessage]:
         return []
     root = Path(getattr(settings, "BASE_DIR", None) or Path.cwd())
     found = scan.examine(scan.Order(root, known=known_flags())).findings
-    return [message(each) for each in found if each.id not in ELSEWHERE]
+    return [message(each) for each in found if each.id not in ELSEWHERE and each.severity is not Severity.NOTE]
 
 
 def message(each: Finding) -> CheckMessage:
-    made = Info if each.severity is Severity.NOTE else Caution
-    return made(each.fact, hint=each.hint, obj=each.place, id=each.id)
+    return Caution(each.fact, hint=each.hint, obj=each.place, id=each.id)

@@ -73,7 +73,7 @@ class Uses:
         breaks, reached = phase or made.phase, self.target.reached
         severity = by_phase(breaks, reached)
         if severity is Severity.ERROR:
-            fact = f"{what}: it breaks since {breaks.name}, {made.why}."
+            fact = f"{what}: broken since {breaks.name}, {made.why}."
         else:
             fact = f"{what}: harmless at {reached.name}, it breaks in {breaks.name}, {made.why}."
         hint = made.hint.format(name=self.target.name, field=self.target.spec.field)

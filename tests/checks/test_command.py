@@ -51,7 +51,7 @@ def test_an_error_exits_3_with_the_place_the_fact_and_the_hint(project: Path) ->
     done = static(project)
     assert done.exit_code == 3
     assert done.stdout == (
-        "jobs/code.py:5: cutover.S045  values() asks for 'logs': it breaks since STOP_JSON_WRITES, where the column is no "
+        "jobs/code.py:5: cutover.S045  values() asks for 'logs': broken since STOP_JSON_WRITES, where the column is no "
         "longer written, so that the answer is old.\n"
         "    Read the attribute of the instances, or query the child table.\n"
     )
@@ -83,7 +83,7 @@ def test_json_has_every_part_of_a_finding(project: Path) -> None:
         {
             "id": "cutover.S045", "severity": "error", "serious": True, "path": "jobs/code.py", "line": 5, "cutover": "job_logs",
             "phase": "STOP_JSON_WRITES",
-            "fact": "values() asks for 'logs': it breaks since STOP_JSON_WRITES, where the column is no longer written, so that "
+            "fact": "values() asks for 'logs': broken since STOP_JSON_WRITES, where the column is no longer written, so that "
             "the answer is old.",
             "hint": "Read the attribute of the instances, or query the child table.",
         }
@@ -245,6 +245,9 @@ def test_djangos_checks_have_the_same_ids_and_stop_nothing(project: Path) -> Non
     assert done.returncode == 0
     assert "jobs/code.py:5: (cutover.S045) values() asks for 'logs'" in done.stderr
     assert "HINT: Read the attribute of the instances" in done.stderr
+    rewrite(project, flags(2))
+    assert "S045" not in whole(project, "manage.py", "check").stderr  # harmless for now: every command would print it
+    rewrite(project, flags(4))
     settings = project / "config/settings.py"
     settings.write_text(settings.read_text() + 'CUTOVER["job_logs"]["ADD_TABLE"] = False\n')
     done = whole(project, "manage.py", "check")
