@@ -45,7 +45,14 @@ TO_INSTANCE = {
 TO_PAIR = {"get_or_create", "update_or_create", "aget_or_create", "aupdate_or_create"}
 KEEPS = {"list", "tuple", "sorted", "reversed", "set", "iter", "get_list_or_404", "paginate_queryset"}
 MANAGERS = {"objects", "_default_manager", "_base_manager"}
-EVIDENCE = ("save", "asave", "refresh_from_db", "arefresh_from_db", "_meta")
+EVIDENCE = (
+    "refresh_from_db(",
+    "arefresh_from_db(",
+    "save(update_fields",
+    "asave(",
+    "_meta",
+    "pk",
+)  # what only models have
 COLLECTIONS = {
     "QuerySet",
     "list",
@@ -140,12 +147,11 @@ class Kinds:
         return {name for name, made in managers.items() if any(re.search("Manager|QuerySet", each) for each in made)}
 
     def likely(self, node: ast.Name | ast.Attribute) -> bool:
-        """Whether it is named like the model, and used like an instance of one, or in a file that has the model."""
+        """Whether it is named like the model, in a file that has the model, or is used as only instances of models are."""
         name = dotted(node)
         if self.foreign or name.rpartition(".")[2] != self.likely_name:
             return False
-        used = any(f"{name}.{method}" in self.source.text for method in EVIDENCE)
-        return used or (bool(self.classes) and isinstance(node, ast.Attribute) and node.attr in self.target.references)
+        return bool(self.classes) or any(f"{name}.{sign}" in self.source.text for sign in EVIDENCE)
 
     def refers(self, node: ast.Attribute) -> bool:
         """`entry.job` where `job` is a foreign key to the parent somewhere, and named like it."""

@@ -273,6 +273,15 @@ def test_several_environments_of_one_project(project: Path) -> None:
     assert "config/staging.py:24: cutover.E004" in done.stdout, done.stdout
 
 
+def test_the_furthest_environment_decides_what_is_an_error(project: Path) -> None:
+    rewrite(project, flags(3))
+    rewrite(project, {"config/staging.py": flags(4)["config/settings.py"]})
+    run = CliRunner().invoke
+    only = ["--static", "--root", str(project), "--settings"]
+    assert run(check, [*only, "config.settings"]).exit_code == 0
+    assert run(check, [*only, "config.staging", "--settings", "config.settings"]).exit_code == 3
+
+
 def test_static_cannot_ask_a_database(project: Path) -> None:
     assert static(project, "--database", "default").exit_code == 2
 

@@ -101,6 +101,11 @@ def add(name, line):
     job.save()
     return job
 '''}),
+    Case("job_of_a_queue", {**at(5), "workers.py": """
+def add(job, line):
+    job.logs.append(line)
+    job.save()
+"""}),
     right("texts_that_are_no_sql", 4, '''
 def help_text():
     """Select the logs from jobs_job in psql."""
