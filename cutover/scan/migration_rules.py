@@ -139,7 +139,7 @@ def by_sql(target: Target) -> Iterator[Finding]:
         ):
             yield target.found("E026", (migration.source, operation.line),
                                f"{migration.label} runs SQL on {target.table}.{target.spec.column}, past the ledger.",
-                               f"Use the operations of `cutover scaffold {target.name}`.")  # fmt: skip
+                               f"Use the operations of `cutover scaffold {target.name} BACKFILL_AND_DROP`.")  # fmt: skip
 
 
 def early(target: Target, id: str, pairs: list[Each], fact: Callable[[Migration], str]) -> Iterator[Finding]:

@@ -76,13 +76,13 @@ def test_every_gate_has_its_section_and_no_section_is_left_over() -> None:
 
 
 def test_every_check_has_its_section_and_no_section_is_left_over() -> None:
-    ids = documents.found_in_source(r"\b(cutover\.[EW]\d{3})\b")
+    ids = documents.found_in_source(r"\b(cutover\.[EWS]\d{3})\b")
     assert documents.headings(documents.RUNBOOK, level=3, under="Checks") == sorted(ids)
 
 
 def test_every_check_is_in_the_table_of_the_readme() -> None:
-    listed = re.findall(r"^\| \[([EW]\d{3})\]", documents.section(documents.README, "Checks"), re.MULTILINE)
-    assert {f"cutover.{each}" for each in listed} == documents.found_in_source(r"\b(cutover\.[EW]\d{3})\b")
+    listed = re.findall(r"^\| \[([EWS]\d{3})\]", documents.section(documents.README, "Checks"), re.MULTILINE)
+    assert {f"cutover.{each}" for each in listed} == documents.found_in_source(r"\b(cutover\.[EWS]\d{3})\b")
 
 
 @pytest.mark.parametrize("phase", FLAGGED, ids=lambda phase: phase.name)
