@@ -10,6 +10,7 @@ import pytest
 
 import databases
 import servers
+from cutover.demo.redisserver import RedisServer
 from cutover.demo.server import Server
 from databases import Database
 
@@ -105,3 +106,10 @@ def connect(database: Database) -> Iterator[Callable[..., psycopg.Connection[Any
     yield connection
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A Redis of this test alone, empty, which it may kill, freeze and start again; there is nothing on disk."""
+    with RedisServer() as server:
+        yield server
