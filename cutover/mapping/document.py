@@ -113,6 +113,20 @@ def put(document: sql.Composable, steps: list[sql.Composable], new: sql.Composab
     return sql.SQL("jsonb_set({}, ARRAY[({})::text], {}, true)").format(object_, steps[0], put(inner, steps[1:], new))
 
 
+def emptied(binding: Binding, document: sql.Composable) -> sql.Composable:
+    """The document with the claimed lists of fixed paths empty; what is no list at its place stays."""
+    for stream in binding.streams:
+        before, after = split(stream)
+        if after is None:
+            inner = sql.Identifier("s", "d")
+            new = put(inner, [literal(step) for step in before], EMPTY_LIST)
+            # OFFSET 0: without it the document would be made once for each time that it is named.
+            document = sql.SQL(
+                "(SELECT CASE WHEN jsonb_typeof({}) = 'array' THEN {} ELSE s.d END FROM (SELECT {} AS d OFFSET 0) s)"
+            ).format(at(inner, before), new, document)
+    return document
+
+
 def fits(stream: BoundStream, document: sql.Composable, key: sql.Composable | None) -> sql.Composable:
     """Whether a list can be put there: every value on the way is an object, and the value at the end a list; or absent."""
     before, after = split(stream)

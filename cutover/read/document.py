@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cutover import lease, snapshot
+from cutover import lease
 from cutover.lease import Lease
 from cutover.mapping import Binding, BoundStream, parts, path
-from cutover.pairing import distinct_view, token
-from cutover.snapshot import ListSides, Sides
+from cutover.read import collect, view
+from cutover.read.collect import Found
 
 SLACK = 1.1  # a few equal rows are common, and reading again is dear
 MORE = 4  # times as many rows, where too many of those read were equal
+
+Shown = Mapping[str | None, list[Any]]
 
 
 def texts(binding: Binding, keys: Iterable[Any]) -> dict[Any, str | None]:
@@ -20,23 +22,23 @@ def texts(binding: Binding, keys: Iterable[Any]) -> dict[Any, str | None]:
     """
     held = lease.current(binding)
     return {
-        key: united_text(binding, sides, held) if held.phase.reads_rows else sides.text
-        for key, sides in take(binding, keys, held).items()
-        if sides.found or not has_column(binding, held)
+        key: united_text(binding, found, held) if held.phase.reads_rows else found.text
+        for key, found in take(binding, keys, held).items()
+        if found.found or not has_column(binding, held)
     }
 
 
 def lists(binding: Binding, key: Any, streams: Sequence[BoundStream]) -> Any:
     """A document of these streams' lists alone; an object without keys where there are none."""
     held = lease.current(binding)
-    sides = take(binding, [key], held, streams)[key]
-    stored = sides.document()
+    found = take(binding, [key], held, streams)[key]
+    stored = found.document()
     if held.rows_alone:
-        stored = without_json(binding, stored)
+        stored = parts.emptied(binding, stored)
     document: Any = None
     for stream in streams:
-        values = {each: value for each, value in path.lists(stream, stored) if isinstance(value, list)}
-        for each, elements in {**values, **shown(stream, sides, stored)}.items():
+        values = dict(claimed(stream, stored))
+        for each, elements in {**values, **shown(stream, found, stored)}.items():
             document = path.put(stream, document, each, elements)
     return {} if document is None else document
 
@@ -50,18 +52,18 @@ def has_column(binding: Binding, held: Lease) -> bool:
 
 def take(
     binding: Binding, keys: Iterable[Any], held: Lease, streams: Sequence[BoundStream] | None = None
-) -> dict[Any, Sides]:
+) -> dict[Any, Found]:
     """Both sides of some parents, with as many of the newest rows as the streams show."""
     asked = binding.streams if streams is None else tuple(streams)
     documents = has_column(binding, held)
     if not held.phase.reads_rows:
-        return snapshot.take(binding, keys, streams=asked, newest=dict.fromkeys(names(asked), 0))
+        return collect.take(binding, keys, (), newest={})
     newest = {stream.name: limit_of(stream) for stream in asked if stream.cap and stream.key_field is None}
     wanted, found = list(keys), {}
     while wanted:
-        taken = snapshot.take(binding, wanted, streams=asked, newest=newest, documents=documents, encoded=True)
+        taken = collect.take(binding, wanted, asked, newest=newest, documents=documents, united=not held.rows_alone)
         found.update(taken)
-        wanted = [key for key, sides in taken.items() if any(short(s, sides, newest.get(s.name)) for s in asked)]
+        wanted = [key for key, each in taken.items() if any(short(s, each, newest.get(s.name)) for s in asked)]
         newest = {name: rows * MORE for name, rows in newest.items()}
     return found
 
@@ -71,51 +73,43 @@ def limit_of(stream: BoundStream) -> int:
     return int(cap * SLACK) + 1 if stream.distinct else cap
 
 
-def names(streams: Iterable[BoundStream]) -> list[str]:
-    return [stream.name for stream in streams]
-
-
-def short(stream: BoundStream, sides: Sides, limit: int | None) -> bool:
+def short(stream: BoundStream, found: Found, limit: int | None) -> bool:
     """Whether older rows could show as well: so many of those read are equal that they do not fill the list."""
     if limit is None or stream.cap is None or not stream.distinct:
         return False
-    mine = [row for row in sides.rows if row.shown[stream.number]]
-    return len(mine) == limit and len({token(row.element(stream)) for row in mine}) < stream.cap
+    mine = found.lists.get((stream.number, None))
+    return mine is not None and len(mine.elements) == limit and len(set(view.names(mine.elements))) < stream.cap
 
 
-def united_text(binding: Binding, sides: Sides, held: Lease) -> str | None:
-    """The stored document with the streams' lists put in. Where no row says anything, it is the stored text itself."""
+def united_text(binding: Binding, found: Found, held: Lease) -> str | None:
+    """The stored document with the streams' lists put in. Where that changes nothing, it is the stored text itself."""
     if not has_column(binding, held):
         document = parts.empty(binding)
-    elif not sides.readable:
-        return sides.text
     else:
-        document = sides.document()
+        try:
+            document = found.document()
+        except ValueError:
+            return found.text
     if held.rows_alone:
-        document = without_json(binding, document)
-    elif not sides.rows:
-        return sides.text
+        document = parts.emptied(binding, document)
+    elif not found.lists:
+        return found.text
+    changed = held.rows_alone
     for stream in binding.streams:
-        for key, elements in shown(stream, sides, document).items():
-            document = path.put(stream, document, key, elements)
-    return sides.text if document is None else path.dump(document)
+        values = dict(claimed(stream, document))
+        for key, elements in shown(stream, found, document).items():
+            if elements is not values.get(key):
+                document, changed = path.put(stream, document, key, elements), True
+    return found.text if document is None or not changed else path.dump(document)
 
 
-def without_json(binding: Binding, document: Any) -> Any:
-    """The residue, every list that a stream claims being empty."""
-    return parts.emptied(binding, document)
+def claimed(stream: BoundStream, document: Any) -> Iterable[tuple[str | None, list[Any]]]:
+    """The lists of a stream in the document, by their dynamic key; what is no list is none."""
+    return ((key, value) for key, value in path.lists(stream, document) if isinstance(value, list))
 
 
-def shown(stream: BoundStream, sides: Sides, document: Any) -> Mapping[str | None, list[Any]]:
+def shown(stream: BoundStream, found: Found, document: Any) -> Shown:
     """The lists of a stream that rows say something about, as the legacy reader would have found them."""
-    found = snapshot.lists(stream, sides, document)
-    return {key: view(stream, each) for key, each in found.items() if each.rows}
-
-
-def view(stream: BoundStream, sides: ListSides) -> list[Any]:
-    """Both sides as one list in the order of JSON: united, collapsed where `distinct`, cut at `cap`."""
-    elements = sides.united()
-    if stream.distinct:
-        elements = [elements[number] for number in distinct_view([token(e) for e in elements], cap=stream.cap)]
-    elements = elements[: stream.cap]
-    return elements if stream.newest_first else elements[::-1]
+    values = dict(claimed(stream, document))
+    mine = {key: rows for (number, key), rows in found.lists.items() if number == stream.number}
+    return {key: view.shown(stream, values.get(key, []), rows) for key, rows in mine.items()}

@@ -1,4 +1,4 @@
-"""The command line: `scripts/bench [writes | backfill | verify | check]`; without a name a short run of all."""
+"""The command line: `scripts/bench [writes | reads | backfill | verify | check]`; without a name a short run of all."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ import click
 from _bench import common
 from _bench.common import Options, Report
 
-BENCHES = ("writes", "backfill", "verify", "check")
+BENCHES = ("writes", "reads", "backfill", "verify", "check")
 SHORT = Options(elements=50_000, rounds=1, seconds=2.0, short=True)
 
 
@@ -87,6 +87,7 @@ def sized(name: str, help_text: str) -> None:
 sized(
     "backfill", "History into rows: against one statement, the loop written by hand, live writers, and its own limits."
 )
+sized("reads", "One parent, a page of parents and a part of a list: against the ORM by hand.")
 sized("verify", "Both sides compared: against one statement, and another tool.")
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ def test_only_the_streams_asked_for_are_read(database: Database) -> None:
     row(job, 3, "broken", "ERROR", position=4)
     binding = at_phase("job_logs", Phase.PROPERTY_SHIM)
     assert read.read(binding, pk, streams=("stderr",)) == {"stderr": ["broken"]}
-    sides = document.take(binding, [pk], lease.current(binding), [binding.stream("stderr")])
-    assert [each.element(binding.stream("stderr")) for each in sides[pk].rows] == ["broken"]
+    found = document.take(binding, [pk], lease.current(binding), [binding.stream("stderr")])
+    assert {place: rows.elements for place, rows in found[pk].lists.items()} == {(1, None): ["broken"]}
 
 
 def test_streams_of_a_complete_backfill_are_rows_alone(database: Database) -> None:
@@ -109,9 +109,8 @@ def test_a_capped_list_reads_few_more_rows_than_it_shows(database: Database) -> 
     job = Job.objects.create()
     many(job, [f"m{n}" for n in range(1500)])
     binding = at_phase("job_logs", Phase.STOP_JSON_WRITES)
-    assert len(document.take(binding, [job.pk], lease.current(binding))[job.pk].rows) == document.limit_of(
-        binding.streams[0]
-    )
+    taken = document.take(binding, [job.pk], lease.current(binding))[job.pk]
+    assert len(taken.lists[0, None].elements) == document.limit_of(binding.streams[0])
     shown = read.read(binding, job.pk)["stdout"]
     assert (len(shown), shown[0], shown[-1]) == (1000, line(0, "m1499"), line(0, "m500"))
 
@@ -252,3 +251,22 @@ def test_a_number_that_json_text_spells_in_its_own_way_is_shown_once(database: D
         pass
     at_phase("ticket_history", 3)
     assert read.read(binding, ticket.pk) == {"changes": {"items": [["size", 100], ["size", 7]]}}
+
+
+def test_after_the_backfill_the_column_is_asked_for_its_residue_alone(database: Database) -> None:
+    """The lists, which may be long, stay in the database; what is no list at its place is residue."""
+    documents: list[Any] = [
+        {"stdout": ["x"] * 9, "n": 1.10},
+        {"stdout": "odd", "stderr": []},
+        [1],
+        None,
+        {"stderr": None},
+    ]
+    pks = [Job.objects.create(logs=each).pk for each in documents]
+    binding = at_phase("job_logs", Phase.BACKFILL_AND_DROP)
+    ledger.set_backfilled("default", "job_logs", True)
+    lease.forget()
+    found = document.take(binding, pks, lease.current(binding))
+    texts = ['{"n": 1.1, "stdout": []}', '{"stderr": [], "stdout": "odd"}', "[1]", None, '{"stderr": null}']
+    assert [found[pk].text for pk in pks] == texts
+    assert Job.objects.get(pk=pks[0]).logs == {"n": 1.1, "stdout": []}
