@@ -1,7 +1,8 @@
 """The one place where cursors are opened: run a statement, translate the driver's errors, open a transaction.
 
 Statements are `psycopg.sql` objects, or text that was rendered from them once. Every statement is run with parameters, so a
-literal `%` in it is doubled. Nothing here relies on session state: it works behind a transaction pooler.
+literal `%` in it is doubled. Nothing here relies on session state: it works behind a transaction pooler. Whatever exception
+passes through a statement, a soft time limit too, leaves the connection at rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from psycopg import sql
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
 
+from cutover import interrupted
 from cutover.errors import Busy, CutoverError, Refused, TimedOut
 
 Statement = sql.Composable | str
@@ -28,7 +30,7 @@ def render(statement: Statement) -> str:
 @contextmanager
 def cursor(alias: str) -> Iterator[Any]:
     """A cursor that loads a value as the column has it: aware times whatever USE_TZ says, JSON as text."""
-    with connections[alias].cursor() as wrapper:
+    with interrupted.at_rest(alias), connections[alias].cursor() as wrapper:
         adapters = wrapper.cursor.adapters
         adapters.register_loader("timestamptz", TimestamptzLoader)
         adapters.register_loader("json", TextLoader)
@@ -58,7 +60,7 @@ def scalar(alias: str, statement: Statement, params: Mapping[str, object] | None
 
 def run(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> int:
     """Run a statement; the number of rows it touched."""
-    with connections[alias].cursor() as opened:
+    with interrupted.at_rest(alias), connections[alias].cursor() as opened:
         opened.execute(render(statement), dict[str, Any](params or {}))
         return int(opened.rowcount)
 
@@ -66,7 +68,12 @@ def run(alias: str, statement: Statement, params: Mapping[str, object] | None = 
 def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]]) -> int:
     """Stream records into `COPY ... FROM STDIN`; their number. Memory is that of one record."""
     count, wrapper = 0, connections[alias]
-    with wrapper.cursor() as opened, wrapper.wrap_database_errors, opened.cursor.copy(render(statement)) as copy:
+    with (
+        interrupted.at_rest(alias),
+        wrapper.cursor() as opened,
+        wrapper.wrap_database_errors,
+        opened.cursor.copy(render(statement)) as copy,
+    ):
         for record in records:
             copy.write_row(record)
             count += 1
@@ -78,7 +85,7 @@ def server_cursor(alias: str, name: str, statement: Statement, params: Mapping[s
     """A cursor that the server keeps, so that a result is read piece by piece; in a transaction. Yields the driver's cursor."""
     wrapper = connections[alias]
     wrapper.ensure_connection()
-    with wrapper.wrap_database_errors, wrapper.connection.cursor(name=name) as opened:
+    with interrupted.at_rest(alias), wrapper.wrap_database_errors, wrapper.connection.cursor(name=name) as opened:
         opened.execute(render(statement), params)
         yield opened
 
@@ -113,7 +120,7 @@ def read_committed(alias: str) -> Iterator[None]:
     Raises:
         RuntimeError: the caller is inside a transaction already.
     """
-    with transaction.atomic(using=alias, durable=True):
+    with interrupted.committed(alias), transaction.atomic(using=alias, durable=True):
         run(alias, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield
 
@@ -121,12 +128,33 @@ def read_committed(alias: str) -> Iterator[None]:
 @contextmanager
 def one_snapshot(alias: str) -> Iterator[None]:
     """A read-only transaction in which every statement sees the same state."""
-    with transaction.atomic(using=alias, durable=True):
+    with interrupted.committed(alias), transaction.atomic(using=alias, durable=True):
         run(alias, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         set_local(
             alias, "jit", "off"
         )  # the planner's costs of JSON lists are guesses; compiling takes longer than running
         yield
+
+
+@contextmanager
+def savepoint(alias: str) -> Iterator[None]:
+    """A savepoint inside the caller's transaction, without Django's bookkeeping.
+
+    An exception that a signal raises in the middle of that would leave the caller's transaction open for ever.
+    """
+    run(alias, "SAVEPOINT cutover_line")
+    try:
+        yield
+    except BaseException:
+        wrapper = connections[alias]
+        wrapper.needs_rollback, before = False, wrapper.needs_rollback
+        try:
+            run(alias, "ROLLBACK TO SAVEPOINT cutover_line")
+            run(alias, "RELEASE SAVEPOINT cutover_line")
+        except Error:
+            wrapper.needs_rollback = before or wrapper.in_atomic_block
+        raise
+    run(alias, "RELEASE SAVEPOINT cutover_line")
 
 
 def set_local(alias: str, setting: str, value: str) -> None:

@@ -13,7 +13,8 @@ import pytest
 from django.db import connection, transaction
 
 from cutover import lease
-from cutover.write import LogHandler, handler
+from cutover.write import LogHandler
+from cutover.write.handler import delivery
 from databases import Database
 from project.jobs.models import Job, JobLog
 from stages import at_phase
@@ -224,7 +225,7 @@ def test_exception_that_a_signal_raises_passes_through_and_the_line_is_kept(
         raise SoftTimeLimitExceeded
 
     with monkeypatch.context() as patch:
-        patch.setattr(handler, "append", limit)
+        patch.setattr(delivery, "append", limit)
         with pytest.raises(SoftTimeLimitExceeded):
             log.info("interrupted")
     assert made.pending == 1
