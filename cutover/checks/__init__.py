@@ -9,6 +9,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Tags, register
 from django.core.checks import Warning as Caution
 
+from cutover.checks.connections import check_connections
 from cutover.checks.database import check_database
 from cutover.checks.declaration import check_declarations
 from cutover.checks.flags import check_flags
@@ -16,6 +17,7 @@ from cutover.checks.migrations import check_migrations
 from cutover.checks.source import check_source
 
 __all__ = [
+    "check_connections",
     "check_database",
     "check_declarations",
     "check_flags",
@@ -29,6 +31,7 @@ def register_all() -> None:
     """Make them Django's: `manage.py check`, and with `--database default` also what the database says."""
     register(check_flags)
     register(check_declarations, Tags.models)
+    register(check_connections)
     register(check_migrations)
     register(check_source)
     register(advise, Tags.database)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from django.core.checks import WARNING, CheckMessage
 
 from cutover import conf, scan, spec
+from cutover.checks.connections import check_connections
 from cutover.checks.database import check_database
 from cutover.checks.declaration import check_declarations
 from cutover.checks.flags import check_flags
@@ -41,6 +42,7 @@ def with_django(examined: Examined, *, only: str, databases: Sequence[str]) -> E
 def from_django(databases: Sequence[str]) -> Iterator[CheckMessage]:
     yield from check_flags()
     yield from check_declarations()
+    yield from check_connections()
     yield from check_migrations()
     yield from check_database(databases=databases)
 

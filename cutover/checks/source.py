@@ -14,7 +14,7 @@ ELSEWHERE = {"cutover.E001", "cutover.E002", "cutover.E003", "cutover.E020", "cu
 
 
 def check_source(**_: Any) -> list[CheckMessage]:
-    """E022 to E029, E061 and S040 to S053, below BASE_DIR or else the current directory.
+    """E022 to E029, E061 and S040 to S054, below BASE_DIR or else the current directory.
 
     What breaks now or in the next phase is a warning here. What is harmless for now is left to `cutover check`: every command of
     Django that checks would print it.

@@ -5,6 +5,7 @@ tree, literals, settings    files, values, flags
 declarations, models, history, project      a project as its source has it
 flag_rules, migration_rules, since_rules    rules over flags, migrations, and a change
 kinds, walk, uses, queries, options, rawsql, consequences       rules over uses of the column
+swallowed                                                       rules over what an except hides
 accepted                    the baseline
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutover.flags import Flags
-from cutover.scan import flag_rules, migration_rules, since_rules, tree, uses
+from cutover.scan import flag_rules, migration_rules, since_rules, swallowed, tree, uses
 from cutover.scan.finding import Finding, in_order
 from cutover.scan.project import Project
 
@@ -80,7 +80,7 @@ def examined(order: Order) -> Examined:
     )
     found = [*flag_rules.check(project, [flag_rules.read_file(file) for file in order.env_files])]
     used = [*uses.check(project)]
-    found += [*migration_rules.check(project), *used]
+    found += [*migration_rules.check(project), *used, *swallowed.check(project)]
     if order.since:
         then = tree.at_revision(order.root, order.since, project.tree, order.exclude)
         before = Project(then, order.settings, only=order.only)

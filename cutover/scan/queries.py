@@ -153,9 +153,12 @@ def locks(uses: "Uses", node: ast.Call, name: str) -> None:
     if None in said or (no_key is not None and not (isinstance(no_key, ast.Constant) and no_key.value is False)):
         return
     child = uses.target.child
-    constrained = child is not None and bool(models.constraint_line(child, uses.target.spec.parent))
-    phase = Phase.DUAL_WRITE if constrained else None
-    uses.add("S052", node, f"{name}() on {uses.target.spec.model} locks the key too", phase=phase)
+    line = 0 if child is None else models.constraint_line(child, uses.target.spec.parent)
+    phase, why = None, ""
+    if child is not None and line:  # W011 names that key, this the lock: together they make the writers wait
+        place = f"{uses.target.spec.child}.{uses.target.spec.parent} has a constraint in the database"
+        phase, why = Phase.DUAL_WRITE, f"where {place} ({child.source.path}:{line}): each append waits for this lock"
+    uses.add("S052", node, f"{name}() on {uses.target.spec.model} locks the key too", phase=phase, why=why)
 
 
 def raw(uses: "Uses", node: ast.Call, name: str) -> None:

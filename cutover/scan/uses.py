@@ -64,18 +64,19 @@ class Uses:
     spent: set[int] = field(default_factory=set)  # expressions that an outer one has answered for
     asked: set[int] = field(default_factory=set)  # expressions inside a query on the parent
 
-    def add(self, id: str, node: ast.AST, what: str, *, phase: Phase | None = None) -> None:
-        """One use; `what` is its subject, the consequence comes from the table."""
+    def add(self, id: str, node: ast.AST, what: str, *, phase: Phase | None = None, why: str = "") -> None:
+        """One use; `what` is its subject, the consequence comes from the table, unless the place has its own reason."""
         made = CONSEQUENCES[id]
         first = getattr(node, "lineno", 1)
         if self.source.accepts(first, getattr(node, "end_lineno", first) or first, id):
             return
         breaks, reached = phase or made.phase, self.target.reached
         severity = by_phase(breaks, reached)
+        why = why or made.why
         if severity is Severity.ERROR:
-            fact = f"{what}: broken since {breaks.name}, {made.why}."
+            fact = f"{what}: broken since {breaks.name}, {why}."
         else:
-            fact = f"{what}: harmless at {reached.name}, it breaks in {breaks.name}, {made.why}."
+            fact = f"{what}: harmless at {reached.name}, it breaks in {breaks.name}, {why}."
         hint = made.hint.format(name=self.target.name, field=self.target.spec.field)
         self.found.append(self.target.found(id, (self.source, first), fact, hint, severity=severity, phase=breaks))
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from checks.corpus.projects import Files, at, code, flags, write
+from checks.corpus.projects import Files, at, code, constrained, flags, write
 from checks.test_corpus import commit
 from cutover.cli.check import check
 from cutover.errors import DeclarationError
@@ -210,6 +210,18 @@ def test_the_whole_command_has_the_checks_of_the_loaded_project_too(project: Pat
     done = whole(project, "-m", "cutover", "check", "other")
     assert (done.returncode, done.stdout) == (2, "")
     assert "No cutover is named 'other'." in done.stderr
+
+
+def test_the_lock_and_the_key_that_make_writers_wait_are_told_as_one(tmp_path: Path) -> None:
+    write(
+        {**constrained(2), **code("def step(pk):\n    return Job.objects.select_for_update().get(pk=pk)\n")}, tmp_path
+    )
+    done = static(tmp_path)
+    assert done.exit_code == 3
+    assert (
+        "jobs/code.py:5: cutover.S052  select_for_update() on Job locks the key too: broken since DUAL_WRITE, where JobLog.job "
+        "has a constraint in the database (jobs/models.py:19): each append waits for this lock." in done.stdout
+    )
 
 
 def test_a_project_that_cannot_be_loaded_is_told_and_can_be_read(project: Path) -> None:

@@ -190,6 +190,12 @@ def at(phase: int, *, field: str = FIELD) -> Files:
     }
 
 
+def constrained(phase: int) -> Files:
+    """The project with a foreign key in the database."""
+    found = at(phase)
+    return {**found, MODELS: found[MODELS].replace(", db_constraint=False", "")}
+
+
 def without_field(shim: bool = True) -> Files:
     """The models of the release without the field."""
     field = 'logs = Shim("job_logs")' if shim else 'note = ""'

@@ -10,6 +10,7 @@ from checks.corpus.projects import (
     Case,
     at,
     code,
+    constrained,
     flags,
     migration,
     without_field,
@@ -36,6 +37,67 @@ def add(pk, line):
     job.progress += 1
     job_logs.append(job, message=line)
     job.save(update_fields=["progress"])
+"""),
+    right("lock_of_the_key_while_rows_do_not_refer_to_it", 2, """
+def step(pk):
+    return Job.objects.select_for_update().get(pk=pk)
+"""),
+    Case("lock_without_the_key_where_the_rows_refer_to_it", {**constrained(2), **code("""
+def step(pk):
+    return Job.objects.select_for_update(no_key=True).get(pk=pk)
+""")}),
+    right("narrow_except_around_an_append", 4, """
+from cutover import use
+from cutover.errors import CutoverError
+from django.db import Error
+
+
+def add(pk, line):
+    try:
+        use("job_logs").append(pk, message=line)
+    except (Error, CutoverError) as error:
+        print(error)
+"""),
+    right("blankets_that_let_the_limit_pass", 4, """
+from cutover import use
+
+
+def add(pk, line):
+    try:
+        use("job_logs").append(pk, message=line)
+    except TimeoutError:
+        raise
+    except Exception as error:
+        print(error)
+    try:
+        use("job_logs").append(pk, message=line)
+    except Exception as error:
+        print(error)
+        raise
+"""),
+    right("blankets_around_something_else", 4, """
+from cutover import use
+
+job_logs = use("job_logs")
+other = use("another")
+
+
+def add(pk, line, lines):
+    try:
+        lines.append(line)
+        other.append(pk, message=line)
+    except Exception:
+        pass
+    try:
+        lines.sort()
+    except Exception:
+        job_logs.append(pk, message="not sorted")
+    try:
+        def later():
+            job_logs.append(pk, message=line)
+        return later
+    except Exception:
+        return None
 """),
     right("readers_of_the_attribute", 5, """
 def page(pk):

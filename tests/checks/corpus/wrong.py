@@ -17,6 +17,7 @@ from checks.corpus.projects import (
     at,
     chain,
     code,
+    constrained,
     flags,
     migration,
     without_field,
@@ -258,6 +259,59 @@ def step(pk):
     job = Job.objects.select_for_update().get(pk=pk)  # ! S052
     job.progress += 1
     job.save(update_fields=["progress"])
+"""),
+    Case("lock_of_the_key_where_the_rows_refer_to_it", {**constrained(2), **code("""
+def step(pk):
+    return Job.objects.select_for_update().get(pk=pk)  # ! S052
+""")}),
+    wrong("blanket_around_an_append", 1, """
+from cutover import use
+
+job_logs = use("job_logs")
+
+
+def add(pk, line):
+    try:
+        job_logs.append(pk, message=line)
+    except Exception as error:  # ! S054
+        print(error)
+"""),
+    wrong("bare_except_around_an_append", 1, """
+import cutover
+
+
+def add(pk, line):
+    try:
+        for each in line:
+            cutover.use("job_logs").append(pk, message=each)
+    except:  # ! S054
+        return None
+"""),
+    Case("blanket_in_a_file_that_imports_the_facade", {
+        **at(4),
+        "jobs/writers.py": 'from cutover import use\n\nlines = use("job_logs")\n',
+        "jobs/tasks.py": """
+from contextlib import suppress
+
+from jobs.writers import lines
+
+
+def add(pk, line):
+    with suppress(Exception):  # ! S054
+        lines.append(pk, message=line)
+""",
+    }),
+    wrong("blanket_around_a_log_call_of_the_handler", 4, """
+from cutover import LogHandler
+
+handler = LogHandler("job_logs", find="job")
+
+
+def say(record):
+    try:
+        handler.handle(record)
+    except (ValueError, Exception):  # ! S054
+        pass
 """),
     wrong("created_with_a_document", 5, """
 def make(name):
