@@ -220,7 +220,7 @@ def test_the_lock_and_the_key_that_make_writers_wait_are_told_as_one(tmp_path: P
     assert done.exit_code == 3
     assert (
         "jobs/code.py:5: cutover.S052  select_for_update() on Job locks the key too: broken since DUAL_WRITE, where JobLog.job "
-        "has a constraint in the database (jobs/models.py:19): each append waits for this lock." in done.stdout
+        "has a constraint in the database (jobs/models.py:18): each append waits for this lock." in done.stdout
     )
 
 
