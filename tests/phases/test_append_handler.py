@@ -16,6 +16,7 @@ from cutover import lease
 from cutover.write import LogHandler
 from cutover.write.handler import delivery
 from databases import Database
+from handling import accept_lines, handle, messages, refuse_lines
 from project.jobs.models import Job, JobLog
 from stages import at_phase
 from waiting import backend_pid, blocked_by, wait_until
@@ -23,39 +24,6 @@ from waiting import backend_pid, blocked_by, wait_until
 
 class SoftTimeLimitExceeded(Exception):
     """What a task queue raises from a signal, inside whatever runs."""
-
-
-@pytest.fixture
-def log() -> Iterator[logging.Logger]:
-    logger = logging.getLogger("application.job")
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    yield logger
-    for each in list(logger.handlers):
-        logger.removeHandler(each)
-
-
-def handle(log: logging.Logger, job: Job | int, **options: Any) -> LogHandler:
-    made = LogHandler("job_logs", job, **options)
-    log.addHandler(made)
-    return made
-
-
-def messages() -> list[str]:
-    return list(JobLog.objects.order_by("position").values_list("message", flat=True))
-
-
-def refuse_lines(connection: psycopg.Connection[Any]) -> None:
-    """Let every insert fail for a reason that is not the line's."""
-    connection.execute(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE insufficient_resources USING MESSAGE = 'full'; END $$;"
-        "CREATE TRIGGER refuse BEFORE INSERT ON jobs_joblog FOR EACH ROW EXECUTE FUNCTION refuse()"
-    )
-
-
-def accept_lines(connection: psycopg.Connection[Any]) -> None:
-    connection.execute("DROP TRIGGER refuse ON jobs_joblog")
 
 
 def test_record_becomes_a_row_and_a_line(database: Database, log: logging.Logger) -> None:

@@ -199,7 +199,7 @@ class LogHandler(logging.Handler):
         if record is not None:
             self.handleError(record)
         else:
-            logger.error("%s: a line is given up, %s", self.cutover_name, self.last_error)
+            logger.error("%s: a line is given up: %s", self.cutover_name, self.last_error)
 
     def leave(self, line: Line) -> None:
         """A try is over; where that means that lines are given up, say so once."""
@@ -227,7 +227,8 @@ class LogHandler(logging.Handler):
         self.try_kept(last=True)
         lost = self._kept.give_up_all()
         if lost:
-            logger.error("%s: %s lines were not written, %s", self.cutover_name, lost, self.last_error)
+            why = self.last_error or "the applications were not loaded"
+            logger.error("%s: %s lines were not written: %s", self.cutover_name, lost, why)
         super().close()
 
 
