@@ -8,6 +8,8 @@ import psycopg
 from cutover.write import LogHandler
 from project.jobs.models import Job, JobLog
 
+CONSTRAINT = "ALTER TABLE jobs_joblog ADD CONSTRAINT tie FOREIGN KEY (job_id) REFERENCES jobs_job (id)"
+
 
 def handle(log: logging.Logger, job: Job | int | None, **options: Any) -> LogHandler:
     made = LogHandler("job_logs", job, **options)
