@@ -38,6 +38,34 @@ def cursor(alias: str) -> Iterator[Any]:
         yield wrapper
 
 
+@contextmanager
+def often(alias: str) -> Iterator[Any]:
+    """A cursor for a statement that is run again and again: prepared, where the project lets it be.
+
+    Django tells the driver to prepare nothing, for behind a transaction pooler the next statement may reach another backend.
+    `prepare_threshold` among the OPTIONS of the database says otherwise; only then the values are bound by the server.
+    """
+    wrapper = connections[alias]
+    if not prepares(wrapper):
+        with wrapper.cursor() as opened:
+            yield opened
+        return
+    wrapper.validate_thread_sharing()
+    wrapper.close_if_health_check_failed()
+    wrapper.ensure_connection()
+    with wrapper.wrap_database_errors:
+        driver: Any = psycopg.Cursor(wrapper.connection)
+    make = wrapper.make_debug_cursor if wrapper.queries_logged else wrapper.make_cursor
+    with make(driver) as opened:
+        yield opened
+
+
+def prepares(wrapper: Any) -> bool:
+    """Whether statements may be prepared. A connection without cursors on the server is behind a transaction pooler."""
+    options = wrapper.settings_dict
+    return options["OPTIONS"].get("prepare_threshold") is not None and not options.get("DISABLE_SERVER_SIDE_CURSORS")
+
+
 def rows(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> list[Row]:
     """All rows of a query."""
     with cursor(alias) as opened:
@@ -49,6 +77,13 @@ def one(alias: str, statement: Statement, params: Mapping[str, object] | None = 
     """The first row of a query, or None."""
     with cursor(alias) as opened:
         opened.execute(render(statement), params or {})
+        return opened.fetchone()  # type: ignore[no-any-return]
+
+
+def repeat_one(alias: str, statement: str, params: Mapping[str, object]) -> Row | None:
+    """The first row of a query that is run often: numbers and truths, or text."""
+    with often(alias) as opened:
+        opened.execute(statement, params)
         return opened.fetchone()  # type: ignore[no-any-return]
 
 

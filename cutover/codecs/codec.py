@@ -75,6 +75,13 @@ class Codec(ABC):
         """`decode`, and proof that the element comes back the same (Note [Law]), for any codec. Raises Undecodable."""
         return exactly(self.decode, self.encode, element)
 
+    def certain(self, row: Mapping[str, object]) -> bool:  # noqa: ARG002 - a codec of the project's own knows nothing
+        """Whether the row's element is known to give the row back, at the codec's precision, without making it.
+
+        For values that their columns take. False says nothing: then encode it, and decode it exactly.
+        """
+        return False
+
     def decode_sql(self, element: sql.Composable) -> DecodedSQL:
         """SQL that decodes an expression of type jsonb that is not NULL; total, it raises for no element."""
         raise NotImplementedError(f"{type(self).__name__} does not compile to SQL.")

@@ -65,9 +65,20 @@ def _why_not_leaf(value: object) -> str | None:
 def _why_not_text(text: str) -> str | None:
     if "\x00" in text:
         return "a string holds the character NUL"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return "a string holds a lone surrogate"
-    return None
+    return None if is_storable(text) else "a string holds a lone surrogate"
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL has a place for every character: no NUL, no half of a pair."""
+    if "\x00" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def same(one: object, other: object) -> bool:

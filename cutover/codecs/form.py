@@ -22,6 +22,10 @@ class TextForm(ABC):
     def write(self, value: object) -> str:
         """The text of a value. Raises ValueError if it has none."""
 
+    def certain(self, value: object, separator: str | None) -> bool:  # noqa: ARG002 - what a form knows, it says itself
+        """Whether the text of the value, with the separator behind it, is known to be read back as the same text."""
+        return False
+
     @abstractmethod
     def fits_sql(self, text: sql.Composable) -> sql.Composable:
         """Whether `read` succeeds; total, never NULL for text that is not NULL."""
@@ -54,6 +58,11 @@ class TextForm(ABC):
         """What has to hold of a column beside that its text comes back; None for nothing."""
         del column
         return None
+
+
+def ends_at(text: str, separator: str | None) -> bool:
+    """Whether the separator first occurs at the end of the text, where it stands behind it."""
+    return separator is None or (text + separator).index(separator) == len(text)
 
 
 class JsonForm(ABC):

@@ -61,6 +61,12 @@ class Moment(TextForm):
         except OverflowError:
             raise ValueError(f"{self.field} is {value!r}, which is outside the years 1 to 9999.") from None
 
+    def certain(self, value: object, separator: str | None) -> bool:  # noqa: ARG002 - it has a width of its own
+        """Every time that UTC's clock shows, and every local one; in other zones an hour comes twice."""
+        if type(value) is not datetime:
+            return False
+        return value.tzinfo is None if self.zone is None else self.zone == "UTC" and value.tzinfo is UTC
+
     def fits_sql(self, text: sql.Composable) -> sql.Composable:
         read = self.read_sql(text)
         back = self.clock.write_sql(read if self.zone is None else self._shifted_sql(read))

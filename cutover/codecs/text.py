@@ -7,7 +7,7 @@ last one takes the rest. No regular expression decides, so both languages agree.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -36,6 +36,7 @@ class Text(Compiled):
 
     textual: ClassVar[bool] = True
     _forms: Mapping[str, TextForm]
+    _ends: list[tuple[str, str | None, Callable[[object, str | None], bool]]]
 
     def __init__(self, template: str, tz: str | None = None) -> None:
         check_zone(tz)
@@ -50,6 +51,7 @@ class Text(Compiled):
     def _fit(self, kinds: Mapping[str, Kind]) -> None:
         fields = [item for item in self._items if isinstance(item, Field)]
         self._forms = {field.name: self._form(field, kind_of(field.name, kinds)) for field in fields}
+        self._ends = [(field.name, field.separator, self._forms[field.name].certain) for field in fields]
 
     def _form(self, field: Field, kind: Kind) -> TextForm:
         if field.clock is not None:
@@ -85,6 +87,13 @@ class Text(Compiled):
         if value is None:
             raise ValueError(f"{field.name} is NULL; an element cannot be written without it.")
         return self._forms[field.name].write(value) + (field.separator or "")
+
+    def certain(self, row: Mapping[str, object]) -> bool:
+        """Each field ends where it should, and its text is one that is read back."""
+        for name, separator, certain in self._ends:  # noqa: SIM110 - a generator takes longer than what it asks
+            if not certain(row[name], separator):
+                return False
+        return True
 
     def _walk(self, element: sql.Composable) -> tuple[list[sql.Composable], dict[str, sql.Composable]]:
         """The conditions on the text of a jsonb string, and the piece of it that each field takes."""

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from cutover.codecs import quote
 from cutover.codecs.codec import Undecodable
-from cutover.codecs.form import TextForm
+from cutover.codecs.form import TextForm, ends_at
 from cutover.codecs.kinds import Kind
 
 WHOLE = "(0|-?[1-9][0-9]{0,18})"
@@ -33,6 +33,9 @@ class PlainText(TextForm):
 
     def write(self, value: object) -> str:
         return str(value)
+
+    def certain(self, value: object, separator: str | None) -> bool:
+        return type(value) is str and (self.most is None or len(value) <= self.most) and ends_at(value, separator)
 
     def fits_sql(self, text: sql.Composable) -> sql.Composable:
         if self.most is None:
@@ -63,6 +66,9 @@ class WholeText(TextForm):
 
     def write(self, value: object) -> str:
         return str(value)
+
+    def certain(self, value: object, separator: str | None) -> bool:
+        return type(value) is int and in_range(value, self.bits) and ends_at(str(value), separator)
 
     def fits_sql(self, text: sql.Composable) -> sql.Composable:
         return sql.SQL("CASE WHEN {text} ~ {pattern} THEN ({text})::numeric {within} ELSE false END").format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.db import models
@@ -69,7 +70,7 @@ class BoundStream:
     def steps(self) -> Path:
         return self.spec.steps
 
-    @property
+    @cached_property
     def key_field(self) -> str | None:
         return None if self.spec.key is None else self.spec.key.column
 

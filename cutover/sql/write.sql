@@ -62,10 +62,17 @@ cutover_item AS MATERIALIZED (
 )
 
 -- name: is_new
--- Part of `stream`: whether neither the list nor an earlier item holds the element; strings are looked up by the list itself.
+-- Part of `stream`: whether the list does not hold the element; strings are looked up by the list itself.
 CASE jsonb_typeof(i.{element}) WHEN 'string' THEN NOT l.list ? (i.{element} #>> '{{}}')
      ELSE NOT EXISTS (SELECT FROM jsonb_array_elements(l.list) held(value) WHERE held.value = i.{element}) END
-AND NOT EXISTS (
+
+-- name: is_new_string
+-- Part of `stream`: the same where every element is a string.
+NOT l.list ? (i.{element} #>> '{{}}')
+
+-- name: is_first
+-- Part of `stream`: whether no earlier item is the same element.
+NOT EXISTS (
     SELECT FROM cutover_item o
     WHERE o.{shown} AND o.{element} = i.{element} AND o.cutover_n < i.cutover_n
 )
@@ -98,6 +105,27 @@ cutover_insert AS (
     ) i
     RETURNING 1
 )
+
+-- name: insert_alone
+-- Insert one row of a parent, if the ledger has not moved and the parent is there: were both so? Rows that a trigger leads
+-- elsewhere are counted nowhere, so their number would say nothing.
+WITH cutover_parent AS MATERIALIZED (
+    SELECT {parent_key} AS pk FROM {parent} WHERE {parent_key} = %(key)s::{type}
+    AND EXISTS (SELECT FROM cutover_ledger WHERE name = %(name)s::text AND epoch = %(epoch)s::int)
+), cutover_insert AS (
+    INSERT INTO {child} ({fk}, {columns}) SELECT p.pk, {values} FROM cutover_parent p
+)
+SELECT 1 FROM cutover_parent
+
+-- name: open
+-- Before rows are streamed in this transaction: is the ledger where it was, the parent there, COPY allowed; and their positions.
+SELECT EXISTS (SELECT FROM cutover_ledger WHERE name = %(name)s::text AND epoch = %(epoch)s::int),
+    EXISTS (SELECT FROM {parent} WHERE {parent_key} = %(key)s::{type}),
+    NOT row_security_active({table}), ARRAY(SELECT {position} FROM generate_series(1, %(count)s::int))
+
+-- name: stream_rows
+-- Rows, as COPY brings them.
+COPY {child} ({fk}, {columns}) FROM STDIN
 
 -- name: claim
 -- Lock the parent for a rewrite, if the ledger has not moved: is it where it was, and is the parent there.

@@ -16,7 +16,7 @@ from django.db import transaction
 from cutover import db, lease
 from cutover.lease import Lease
 from cutover.mapping import Binding
-from cutover.write import items, refusals, statement
+from cutover.write import alone, items, refusals, statement
 from cutover.write.items import Item
 from cutover.write.statement import Legs
 
@@ -36,11 +36,14 @@ class Outcome:
 
 def append(binding: Binding, parent_key: Any, fields: Mapping[str, Any]) -> Outcome:
     """Write one row, given by field name; what is not given has the field's default. See `extend`."""
-    return extend(binding, parent_key, [fields])
+    key = refusals.parent_value(binding, parent_key)
+    return write(binding, key, [items.item(binding, fields)])
 
 
 def extend(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
-    """Write rows, oldest first, all or none of them; one round trip, and one more for each further dynamic key.
+    """Write rows, oldest first, all or none of them.
+
+    One round trip, and one more for each further dynamic key; many rows alone go in by COPY, in a transaction of their own.
 
     A distinct list skips what it held before the call, and what came earlier in it; from STOP_JSON_WRITES on every row is
     written, and it is the reader who skips.
@@ -53,9 +56,15 @@ def extend(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]])
     """
     key = refusals.parent_value(binding, parent_key)
     pending = [items.item(binding, row) for row in rows]
-    keys = {each.keys for each in pending}
-    with together(binding.alias, len(keys) > 1 or len({each.given for each in pending}) > 1):
+    with together(binding.alias, differ(binding, pending)):
         return write(binding, key, pending)
+
+
+def differ(binding: Binding, pending: list[Item]) -> bool:
+    """Whether it takes more than one statement, where lists are written."""
+    if any(stream.key_field for stream in binding.streams) and len({each.keys for each in pending}) > 1:
+        return True
+    return len({each.given for each in pending}) > 1
 
 
 @contextmanager
@@ -76,7 +85,7 @@ def write(binding: Binding, key: Any, pending: list[Item]) -> Outcome:
     while pending:
         held = lease.current(binding)
         legs = legs_of(held)
-        group = [each for each in pending if alike(each, pending[0], legs)]
+        group, rest = parted(pending, legs)
         outcome = once(binding, key, group, held, legs)
         if outcome is None:
             tries += 1
@@ -85,13 +94,20 @@ def write(binding: Binding, key: Any, pending: list[Item]) -> Outcome:
             lease.renew(binding)
             continue
         total += outcome
-        pending = [each for each in pending if not alike(each, pending[0], legs)]
+        pending = rest
     return total
 
 
-def alike(one: Item, other: Item, legs: Legs) -> bool:
-    """Whether both can go into one statement: the same columns, and the same lists where lists are written."""
-    return one.given == other.given and (one.keys == other.keys or not legs.lists)
+def parted(pending: list[Item], legs: Legs) -> tuple[list[Item], list[Item]]:
+    """Those that go into one statement with the first: the same columns, and the same lists where lists are written."""
+    if len(pending) == 1:
+        return pending, []
+    given, keys = pending[0].given, pending[0].keys if legs.lists else None
+    alike = [each.given == given and (keys is None or each.keys == keys) for each in pending]
+    if all(alike):
+        return pending, []
+    both = list(zip(pending, alike, strict=True))
+    return [each for each, found in both if found], [each for each, found in both if not found]
 
 
 def legs_of(held: Lease) -> Legs:
@@ -103,7 +119,9 @@ def legs_of(held: Lease) -> Legs:
 
 
 def once(binding: Binding, key: Any, group: list[Item], held: Lease, legs: Legs) -> Outcome | None:
-    """One try with one statement; None if the ledger has moved."""
+    """One try; None if the ledger has moved."""
+    if legs is Legs.ROWS and alone.suits(group) and alone.write(binding, key, group, held):
+        return Outcome(len(group), 0)
     given = group[0].given
     values = {
         "name": binding.name,
@@ -112,7 +130,9 @@ def once(binding: Binding, key: Any, group: list[Item], held: Lease, legs: Legs)
         "items": items.payload(binding, group, given),
         **{f"key_{number}": each for number, each in enumerate(group[0].keys)},
     }
-    found = db.one(binding.alias, statement.append(binding, legs, given), values)
+    sound = all(each.sound for each in group)
+    text = statement.append(binding, legs, given, len(group) == 1, sound)
+    found = db.repeat_one(binding.alias, text, values)
     open_, there, bad, misfit, hidden, written = found or (False, False, None, None, 0, 0)
     if not open_:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 
 from cutover.codecs import Kind
-from cutover.codecs.element import shown, why_not_jsonb
+from cutover.codecs.element import is_storable, shown, why_not_jsonb
 from cutover.codecs.textforms import in_range
 from cutover.errors import NotEncodable
 from cutover.mapping import Binding, path
@@ -31,7 +31,7 @@ class Column:
     field: models.Field[Any, Any]
     kind: Kind
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.field.name
 
@@ -45,6 +45,26 @@ class Column:
         """Whether a row that does not give it would say something that nobody has said."""
         stamped = getattr(self.field, "auto_now", False) or getattr(self.field, "auto_now_add", False)
         return not (self.kind.nullable or stamped or self.drawn_by_database or self.field.has_default())
+
+    @cached_property
+    def plain(self) -> type | None:
+        """The type of which every value is one that `get_prep_value` gives back as it is; None where a field has its own."""
+        own = type(self.field).get_prep_value
+        if self.kind.family == "text" and own in (models.CharField.get_prep_value, models.TextField.get_prep_value):
+            return str
+        if self.kind.aware and own is models.DateTimeField.get_prep_value:
+            return datetime
+        return int if self.kind.bits and own is models.IntegerField.get_prep_value else None
+
+    @cached_property
+    def taken(self) -> Callable[[Any], bool]:
+        """Whether the column takes a value as it is, told quickly; what this denies, `prepared` has to be asked about."""
+        plain, most, bits = self.plain, self.kind.max_length, self.kind.bits or 0
+        if plain is str:
+            return lambda value: type(value) is str and (most is None or len(value) <= most) and is_storable(value)
+        if plain is datetime:
+            return lambda value: type(value) is datetime and value.utcoffset() is not None
+        return lambda value: type(value) is plain and isinstance(value, int) and in_range(value, bits)
 
     def default(self) -> Any:
         """The value of a row that does not give one, or LEFT_OUT. `auto_now_add` is now."""
@@ -114,15 +134,26 @@ def named(binding: Binding, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         NotEncodable: a name is that of no field, or of one that the toolkit sets itself.
     """
-    names = {each.field.attname: each.name for each in of(binding) if not each.field.primary_key}
-    names |= {name: name for name in names.values()}
-    unknown = [name for name in given if name not in names]
-    if unknown:
+    names = known_names(binding)
+    try:
+        return {names[name]: value for name, value in given.items()}
+    except KeyError as unknown:
         raise NotEncodable(
-            f"A new {binding.child.model._meta.label} takes no {unknown[0]!r}; nothing was written.",
+            f"A new {binding.child.model._meta.label} takes no {unknown.args[0]!r}; nothing was written.",
             hint=f"It takes {', '.join(dict.fromkeys(names.values()))}.",
-        )
-    return {names[name]: value for name, value in given.items()}
+        ) from None
+
+
+@lru_cache(maxsize=128)
+def known_names(binding: Binding) -> Mapping[str, str]:
+    """What a field may be called, and its own name."""
+    names = {each.field.attname: each.name for each in of(binding) if not each.field.primary_key}
+    return names | {name: name for name in names.values()}
+
+
+@lru_cache(maxsize=128)
+def own_names(binding: Binding) -> frozenset[str]:
+    return frozenset(known_names(binding).values())
 
 
 def values(binding: Binding, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +162,13 @@ def values(binding: Binding, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         NotEncodable: a column does not take its value.
     """
-    by_name = named(binding, given)
-    return {
-        each.name: each.prepared(by_name[each.name]) if each.name in by_name else each.default() for each in of(binding)
-    }
+    by_name = given if given.keys() <= own_names(binding) else named(binding, given)
+    found = {}
+    for each in of(binding):
+        value = by_name.get(each.name, LEFT_OUT)
+        if value is LEFT_OUT:
+            value = each.default()
+        elif not each.taken(value):
+            value = each.prepared(value)
+        found[each.name] = value
+    return found

@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from cutover.codecs import Undecodable
+from cutover.codecs import Kind, Undecodable
 from cutover.codecs.element import same
 from cutover.errors import NotEncodable
 from cutover.mapping import Binding, BoundStream, path
@@ -32,17 +32,54 @@ class Element:
         return None if self.reason else [self.value]
 
 
-@dataclass(frozen=True)
 class Item:
-    """A row to write. `keys` holds the dynamic key of each stream, None where its path is fixed."""
+    """A row to write.
 
-    values: Mapping[str, Any]
-    elements: tuple[Element, ...]
-    keys: tuple[str | None, ...]
+    Attributes:
+        values: by field name; what the database gives is LEFT_OUT.
+        row: the same as a codec sees it.
+        certain: whether the row is known to be an element of every stream, told without making one.
+    """
+
+    __slots__ = ("_elements", "certain", "row", "streams", "values")
+
+    def __init__(self, streams: tuple[BoundStream, ...], values: Mapping[str, Any]) -> None:
+        self.streams, self.values, self.row = streams, values, values
+        if LEFT_OUT in values.values():
+            self.row = {name: None if value is LEFT_OUT else value for name, value in values.items()}
+        self.certain = True
+        for stream in streams:
+            if not self.known_to(stream):
+                self.certain = False
+        self._elements: tuple[Element, ...] | None = None
+
+    def known_to(self, stream: BoundStream) -> bool:
+        key = stream.key_field
+        return (key is None or self.row[key] is not None) and stream.codec.certain(self.row)
+
+    @property
+    def elements(self) -> tuple[Element, ...]:
+        """What the row is in each stream; made when it is first asked for: a row alone needs none."""
+        if self._elements is None:
+            made = encoded if self.certain else element
+            self._elements = tuple(made(stream, self.row) for stream in self.streams)
+        return self._elements
+
+    @property
+    def sound(self) -> bool:
+        """Whether every stream could show the row, so that nothing has to be asked about what shows it."""
+        return self.certain or not any(each.reason for each in self.elements)
+
+    @property
+    def keys(self) -> tuple[str | None, ...]:
+        """The dynamic key of each stream, None where its path is fixed."""
+        return tuple(key_of(stream, self.row) for stream in self.streams)
 
     @property
     def given(self) -> tuple[str, ...]:
         """The fields that the row gives itself; the others are the database's."""
+        if self.row is self.values:
+            return tuple(self.values)
         return tuple(name for name, value in self.values.items() if value is not LEFT_OUT)
 
 
@@ -52,13 +89,16 @@ def item(binding: Binding, fields: Mapping[str, Any]) -> Item:
     Raises:
         NotEncodable: a column does not take its value, or a stream that shows every row cannot show this one.
     """
-    values = columns.values(binding, fields)
-    row = {name: None if value is LEFT_OUT else value for name, value in values.items()}
-    elements = tuple(element(stream, row) for stream in binding.streams)
-    found = Item(values, elements, tuple(key_of(stream, row) for stream in binding.streams))
-    for stream, each in zip(binding.streams, elements, strict=True):
-        if each.reason and stream.spec.where is None:
-            raise refusal(binding, stream, each.reason)
+    return completed(binding, columns.values(binding, fields))
+
+
+def completed(binding: Binding, values: Mapping[str, Any]) -> Item:
+    """The row of a value for each column, as the column holds it. Raises as `item`."""
+    found = Item(binding.streams, values)
+    if not found.certain:
+        for stream, each in zip(binding.streams, found.elements, strict=True):
+            if each.reason and stream.spec.where is None:
+                raise refusal(binding, stream, each.reason)
     return found
 
 
@@ -74,6 +114,11 @@ def key_of(stream: BoundStream, row: Mapping[str, Any]) -> str | None:
     if stream.key_field is None or row[stream.key_field] is None:
         return None
     return str(row[stream.key_field])
+
+
+def encoded(stream: BoundStream, row: Mapping[str, Any]) -> Element:
+    """The element of a row that is certain to give the same row back."""
+    return Element(stream.codec.encode(row))
 
 
 def element(stream: BoundStream, row: Mapping[str, Any]) -> Element:
@@ -113,13 +158,26 @@ def payload(binding: Binding, items: list[Item], given: tuple[str, ...]) -> str:
         record: dict[str, Any] = {"cutover_n": number}
         for place, (name, kind) in enumerate(zip(given, kinds, strict=True)):
             value = each.values[name]
-            if value is None and (kind.nullable or kind.family != "json"):
-                continue
-            record[f"c{place}"] = [value] if kind.family == "json" else text(value)
+            if not is_null(kind, value):
+                record[f"c{place}"] = [value] if kind.family == "json" else text(value)
         for place, encoded in enumerate(each.elements):
             record[f"e{place}"] = encoded.wrapped
         records.append(record)
     return path.dump(records)
+
+
+def is_null(kind: Kind, value: Any) -> bool:
+    """Whether the value is SQL NULL; in a JSON column that takes no NULL, None is JSON null."""
+    return value is None and (kind.nullable or kind.family != "json")
+
+
+def parameter(kind: Kind, value: Any) -> Any:
+    """A value as a parameter, or a field of a COPY: what the input function of the column's type reads."""
+    if type(value) is str and kind.family != "json":
+        return value
+    if is_null(kind, value):
+        return None
+    return path.dump(value) if kind.family == "json" else text(value)
 
 
 def text(value: Any) -> Any:

@@ -52,13 +52,24 @@ def main(context: click.Context, postgres: str, file: Path | None, markdown: boo
         printed(BENCHES, replace(SHORT, postgres=postgres), file, markdown)
 
 
+def only(command: Callable[..., Any]) -> Callable[..., Any]:
+    help_text = "The sections to run; all of them by default."
+    return click.option("--only", default="", metavar="NAME,...", help=help_text)(command)
+
+
+def named(text: str) -> frozenset[str]:
+    return frozenset(each.strip() for each in text.split(",") if each.strip())
+
+
 @main.command()
-@click.option("--seconds", type=float, default=3, show_default=True, help="Of each way of appending.")
-@click.option("--writers", default=4, show_default=True)
+@click.option("--seconds", type=float, default=2, show_default=True, help="Of each way in each round.")
+@click.option("--rounds", default=3, show_default=True, help="Of all ways in turn; the median counts.")
+@click.option("--writers", default=8, show_default=True)
+@only
 @output
-def writes(seconds: float, writers: int, postgres: str, file: Path | None, markdown: bool) -> None:
-    """Appends to one job that somebody else keeps locking."""
-    printed(("writes",), Options(postgres=postgres, seconds=seconds, writers=writers), file, markdown)
+def writes(file: Path | None, markdown: bool, only: str, **more: Any) -> None:
+    """Appends to jobs that others keep locking: the legacy handler, proposals, every phase; and one connection alone."""
+    printed(("writes",), Options(only=named(only), **more), file, markdown)
 
 
 @main.command()
@@ -76,12 +87,11 @@ def sized(name: str, help_text: str) -> None:
     @click.option("--elements", default=1_000_000, show_default=True, help="Of each set of data.")
     @click.option("--rounds", default=3, show_default=True, help="Of all ways in turn; the median counts.")
     @click.option("--seconds", type=float, default=8, show_default=True, help="Of each way with live writers.")
-    @click.option("--only", default="", metavar="NAME,...", help="The sections to run; all of them by default.")
+    @only
     @click.option("--large", is_flag=True, help="With ten times the elements as well.")
     @output
     def command(file: Path | None, markdown: bool, only: str, **more: Any) -> None:
-        wanted = frozenset(each.strip() for each in only.split(",") if each.strip())
-        printed((name,), Options(only=wanted, **more), file, markdown)
+        printed((name,), Options(only=named(only), **more), file, markdown)
 
 
 sized(

@@ -57,7 +57,7 @@ class Options:
     large: bool = False
     short: bool = False
     seconds: float = 8.0
-    writers: int = 4
+    writers: int = 8
 
     def wants(self, section: str) -> bool:
         return not self.only or section in self.only
@@ -195,6 +195,8 @@ class Done:
         return self.ended - self.began
 
 
+Works = Sequence[tuple[Callable[..., Any], tuple[object, ...]]]
+Crew = Callable[[Works], list[Done]]
 _barrier: Barrier | None = None
 
 
@@ -203,16 +205,28 @@ def alone(work: Callable[..., Any], *args: object) -> Done:
     return together([(work, args)])[0]
 
 
-def together(works: Sequence[tuple[Callable[..., Any], tuple[object, ...]]]) -> list[Done]:
+def together(works: Works) -> list[Done]:
     """Run each in a new process; all begin at the same moment. Functions of modules that may import models."""
+    with crew(len(works)) as run:
+        return run(works)
+
+
+@contextmanager
+def crew(size: int) -> Iterator[Crew]:
+    """So many processes that stay; give them work for each, or less: then the others wait until those are done."""
     from django.db import connections
 
     connections.close_all()
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(len(works))
-    with ProcessPoolExecutor(len(works), context, initializer=_prepare, initargs=(barrier,)) as pool:
-        running = [pool.submit(_measured, work, args) for work, args in works]
-        return [each.result() for each in running]
+    barrier = context.Barrier(size)
+    with ProcessPoolExecutor(size, context, initializer=_prepare, initargs=(barrier,)) as pool:
+
+        def run(works: Works) -> list[Done]:
+            idle: Works = [(float, ())] * (size - len(works))
+            running = [pool.submit(_measured, work, args) for work, args in [*works, *idle]]
+            return [each.result() for each in running][: len(works)]
+
+        yield run
 
 
 def span(done: Sequence[Done]) -> float:

@@ -1,91 +1,122 @@
-"""Appends to one hot job that another process locks again and again, as the progress updates of a real application do.
+"""Appends to a job that others keep locking: the handler of the case, its proposals, and the toolkit in every phase.
 
-The legacy handler (read, change, save) is compared with each way in which the toolkit writes.
+In each round all ways take their turn, on the same processes. `single` is one connection that nobody is in the way of.
 """
 
-import time
-from typing import Any
+from __future__ import annotations
 
-from _bench import common
-from _bench.common import Options, Ratio, Report, Table
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
-SECTIONS = ("append",)
-HELD_SECONDS = 0.02  # how long the locker holds the job, and then lets go of it
-WAYS = {"legacy": 0, "JSON, atomic": 1, "JSON and rows": 2, "rows": 4}
+from django.db import connection
+
+from _bench import buffered, common, contention, data, fates, single
+from _bench.appends import WAYS, Way
+from _bench.common import Crew, Options, Report
+from _bench.contention import Tally
+from _bench.models import Line, LooseLine, Task
+from _bench.scenes import ALL, FREE, HOLDERS, HOT, JOBS, MANY, NO_KEY, SCENES, STALLS, Found, Scene, Seen, ratios, table
+
+SECTIONS = (HOT, FREE, NO_KEY, MANY, single.SECTION)
+LINES = 1000  # of each job, before anything is appended
+SAVED = "SELECT * FROM bench_saved ORDER BY id LIMIT %s"
 
 
 def measure(options: Options) -> Report:
-    """Appends per second and the longest wait, for each way."""
-    report = Report("append to one job that is locked again and again")
-    found = {way: append(way, phase, options) for way, phase in WAYS.items()}
-    rows = [
-        (way, f"{each['per_second']:.0f}/s", f"{each['longest_wait'] * 1000:.0f} ms") for way, each in found.items()
-    ]
-    report.tables.append(Table(f"{report.name}, {options.writers} writers", ("", "rate", "longest wait"), rows))
-    report.ratios = [
-        Ratio(f"{way} / legacy", each["per_second"] / found["legacy"]["per_second"])
-        for way, each in found.items()
-        if way != "legacy"
-    ]
-    report.figures = found
+    """Every section that is asked for."""
+    report = Report("writes")
+    if any(options.wants(each) for each in SCENES):
+        found = contended(report, options)
+        for name, by_way in found.items():
+            report.tables.append(table(SCENES[name], by_way, options))
+        report.ratios += list(ratios(found))
+        report.figures["contention"] = {
+            name: {way: each.numbers() for way, each in by.items()} for name, by in found.items()
+        }
+        report.notes.append(STALLS)
+    if options.wants(single.SECTION):
+        single.add(report, options)
     return report
 
 
-def append(way: str, phase: int, options: Options) -> dict[str, float]:
-    from project.jobs.models import Job
-
-    common.at_phase("job_logs", phase)
-    job = Job.objects.create(name=way).pk
-    works = [(write, (way, job, options.seconds, number)) for number in range(options.writers)]
-    done = common.together([(lock, (job, options.seconds)), *works])[1:]
-    return {
-        "per_second": sum(each.result[0] for each in done) / options.seconds,
-        "longest_wait": max(each.result[1] for each in done),
-    }
-
-
-def lock(job: int, seconds: float) -> None:
-    """Hold the job again and again, as an application that updates its progress."""
-    from django.db import transaction
-
-    from project.jobs.models import Job
-
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with transaction.atomic():
-            Job.objects.select_for_update().get(pk=job)
-            time.sleep(HELD_SECONDS)
-        time.sleep(HELD_SECONDS / 10)
+def contended(report: Report, options: Options) -> Found:
+    """All scenes and ways by turns, so that whatever disturbs the machine disturbs all of them."""
+    wanted = {name: scene for name, scene in SCENES.items() if options.wants(name)}
+    found: Found = {name: {} for name in wanted}
+    with tables(), buffered.redis() as why_not, common.crew(options.writers + HOLDERS + 1) as crew:
+        report.notes += [why_not] if why_not else []
+        turns: dict[str, Callable[[], float]] = {}
+        for way in [
+            each for each in ALL if not (why_not and WAYS[each].buffer)
+        ]:  # a way in all its scenes, and then the next: the ledger moves less
+            for name, scene in wanted.items():
+                if way in scene.ways:
+                    found[name][way] = Seen()
+                    turns[f"{name} {way}"] = partial(turn, crew, scene, way, found[name][way], options)
+        common.rounds(turns, options.rounds)
+    return found
 
 
-def write(way: str, job: int, seconds: float, number: int) -> tuple[int, float]:
-    """How many lines were written, and the longest wait for one."""
-    from django.utils import timezone
+@contextmanager
+def tables() -> Iterator[None]:
+    """The bench's own tables, and a limit for transactions that do nothing."""
+    models = (Task, Line, LooseLine)
+    database = common.sql("SELECT quote_ident(current_database())")[0][0]
+    with connection.schema_editor() as editor:
+        for model in models:
+            editor.create_model(model)
+    common.sql(f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '{contention.IDLE_LIMIT}'")
+    data.jobs(JOBS, LINES)
+    common.sql("CREATE TABLE bench_saved AS SELECT * FROM jobs_job")
+    try:
+        yield
+    finally:
+        common.sql(f"ALTER DATABASE {database} RESET idle_in_transaction_session_timeout")
+        common.sql("DROP TABLE bench_saved, bench_line, bench_looseline, bench_task")
 
-    import cutover
 
-    logs: Any = cutover.use("job_logs")
-    count, longest, end = 0, 0.0, time.monotonic() + seconds
-    while (started := time.monotonic()) < end:
-        message = f"line {count} of writer {number}"
-        if way == "legacy":
-            legacy(job, message)
-        else:
-            logs.append(job, level="INFO", message=message, created_at=timezone.now())
-        longest = max(longest, time.monotonic() - started)
-        count += 1
-    return count, longest
+def turn(crew: Crew, scene: Scene, name: str, seen: Seen, options: Options) -> float:
+    """Some seconds of one way; lines per second that were kept."""
+    way = WAYS[name]
+    jobs = fresh(way, scene.jobs)
+    writers = [(contention.write, (name, jobs, number, options.seconds)) for number in range(options.writers)]
+    holders = [
+        (contention.hold, (name, jobs, number, options.seconds, scene.no_key))
+        for number in range(options.writers, options.writers + scene.holders)
+    ]
+    before = common.sql("SELECT pg_current_wal_insert_lsn()")[0][0]
+    flushers = [(buffered.flusher, (options.seconds,))] if way.buffer else []
+    done = [each.result for each in crew([*writers, *holders, *flushers])][: len(writers) + len(holders)]
+    if way.buffer:
+        seen.waited.append(buffered.rest())
+    wal = common.sql("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", before)[0][0]
+    return noted(seen, way, done, float(wal), options.seconds)
 
 
-def legacy(pk: int, message: str) -> None:
-    """The handler as it was: read, change, save; it loses lines, and is as fast as that makes it."""
-    from django.utils import timezone
+def fresh(way: Way, jobs: int) -> list[int]:
+    """So many jobs with a thousand lines each, no rows, the ledger where the way wants it."""
+    table = way.parent._meta.db_table
+    common.sql("TRUNCATE jobs_job, jobs_joblog, bench_task, bench_line, bench_looseline, cutover_mark")
+    common.sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")  # these are there already, and nobody's write
+    common.sql(f"INSERT INTO {table} (id, name, progress, logs) {SAVED}", jobs)
+    common.sql(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    if way.phase is not None:
+        common.at_phase("job_logs", way.phase)
+    common.settle(table, *([way.child[0]._meta.db_table] if way.child else []))
+    return list(way.parent._default_manager.order_by("pk").values_list("pk", flat=True))
 
-    from project.jobs.models import Job
 
-    job = Job.objects.get(pk=pk)
-    line = f"[{timezone.now():%Y-%m-%d %H:%M:%S}] INFO {message}"
-    if line not in job.logs["stdout"]:
-        job.logs["stdout"].insert(0, line)
-        job.logs["stdout"] = job.logs["stdout"][:1000]
-    job.save(update_fields=["logs"])
+def noted(seen: Seen, way: Way, done: list[Tally], wal: float, seconds: float) -> float:
+    lines = list(itertools.chain.from_iterable(each.lines for each in done))
+    lost = fates.lost(way, lines)
+    failed = sum(each.failed for each in done)
+    seen.tried.append((len(lines) + failed) / seconds)
+    seen.kept.append((len(lines) - lost) / seconds)
+    seen.seconds += itertools.chain.from_iterable(each.seconds for each in done)
+    seen.wal.append(wal / max(1, len(lines)))
+    seen.lost, seen.lines, seen.failed = seen.lost + lost, seen.lines + len(lines), seen.failed + failed
+    for name, count in itertools.chain.from_iterable(each.errors.items() for each in done):
+        seen.errors[name] = seen.errors.get(name, 0) + count
+    return seen.kept[-1]

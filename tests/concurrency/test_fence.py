@@ -3,19 +3,21 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.db import connection, connections
 
-from cutover import lease, settling, snapshot
+from cutover import db, lease, settling, snapshot
 from cutover.errors import PhaseMoved
 from cutover.lease import Lease
 from cutover.mapping import Binding
 from cutover.pairing import token
 from cutover.phase import Phase
-from cutover.write import append, changes, clear, extend, statement
+from cutover.write import alone, append, changes, clear, extend
+from cutover.write.statement import Legs
 from databases import Database
 from project.jobs.models import Job, JobLog
 from project.shapes.models import Device, Event, Ticket
@@ -51,36 +53,48 @@ def in_thread(work: Callable[[], object], pids: list[int] | None = None) -> thre
 
 def stall(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object], times: int = 1) -> list[str]:
     """Let something happen between the decision of a write and its statement, so many times."""
-    render = statement.append
+    module = import_module("cutover.write.append")
+    once = module.once
     seen: list[str] = []
 
-    def stalled(binding: Binding, legs: statement.Legs, given: tuple[str, ...]) -> str:
+    def stalled(binding: Binding, key: Any, group: list[Any], held: Lease, legs: Legs) -> Any:
         seen.append(legs.name)
         if len(seen) <= times:
             then()
-        return render(binding, legs, given)
+        return once(binding, key, group, held, legs)
 
-    monkeypatch.setattr(statement, "append", stalled)
+    monkeypatch.setattr(module, "once", stalled)
     return seen
 
 
+def lines(number: int) -> list[dict[str, Any]]:
+    return [{**LINE, "message": f"x {each}"} for each in range(number)]
+
+
+@pytest.mark.parametrize("number", [1, 2, alone.STREAMED])
 @pytest.mark.parametrize(
     ("before", "after", "decided"),
     [(1, 2, ["LISTS", "BOTH"]), (3, 4, ["BOTH", "ROWS"]), (4, 3, ["ROWS", "BOTH"]), (2, 1, ["BOTH", "LISTS"])],
 )
 def test_write_that_was_decided_before_the_move_is_decided_anew(
-    database: Database, connect: Any, monkeypatch: pytest.MonkeyPatch, before: int, after: int, decided: list[str]
+    database: Database,
+    connect: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+    after: int,
+    decided: list[str],
+    number: int,
 ) -> None:
     binding = at_phase("job_logs", before)
     job = Job.objects.create()
     set_flags("job_logs", Phase(max(before, after)))
     lease.renew(binding)
     seen = stall(monkeypatch, lambda: move_only("job_logs", after))
-    append(binding, job.pk, LINE)
+    extend(binding, job.pk, lines(number))
     assert seen == decided
-    (logs,) = connect().execute("SELECT logs -> 'stdout' FROM jobs_job").fetchone()
-    assert logs == (["[2026-01-02 00:00:00] INFO x"] if after <= 3 else [])
-    assert JobLog.objects.count() == (1 if after >= 2 else 0)
+    (found,) = connect().execute("SELECT jsonb_array_length(logs -> 'stdout') FROM jobs_job").fetchone()
+    assert found == (number if after <= 3 else 0)
+    assert JobLog.objects.count() == (number if after >= 2 else 0)
 
 
 def test_ledger_that_moves_under_every_try_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +148,36 @@ def test_statement_that_waits_for_the_row_lands_at_its_old_phase_and_is_waited_f
     assert logs == ["[2026-01-02 00:00:00] INFO x"]
 
 
+def test_rows_that_are_copied_after_a_look_at_the_ledger_are_waited_for(
+    database: Database, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look and the COPY are two statements; what is between them must not outlive the settling of a move."""
+    binding = at_phase("job_logs", 4)
+    job = Job.objects.create()
+    lease.current(binding)
+    looked, go_on = threading.Event(), threading.Event()
+    copy_in = db.copy_in
+
+    def stalled(*arguments: Any) -> int:
+        looked.set()
+        assert go_on.wait(10)
+        return copy_in(*arguments)
+
+    monkeypatch.setattr(db, "copy_in", stalled)
+    pids: list[int] = []
+    thread = in_thread(lambda: extend(binding, job.pk, lines(alone.STREAMED)), pids)
+    assert looked.wait(10)
+    move_only("job_logs", 3)
+    collected = settling.collect("default")
+    assert pids[0] in {each.pid for each in collected.values()}
+    assert [each.pid for each in next(settling.wait("default", collected, set()))] == pids
+    go_on.set()
+    thread.join()
+    assert not any(settling.wait("default", collected, set()))
+    assert JobLog.objects.count() == alone.STREAMED
+    assert not any(position % 2 for position in JobLog.objects.values_list("position", flat=True))
+
+
 @pytest.mark.parametrize("phase", [4, 5])
 def test_append_waits_for_nobody_who_has_the_parent_locked_once_json_is_not_written(
     database: Database, connect: Any, phase: int
@@ -145,7 +189,8 @@ def test_append_waits_for_nobody_who_has_the_parent_locked_once_json_is_not_writ
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = '3s'")
     append(binding, job.pk, LINE)
-    assert JobLog.objects.count() == 1
+    extend(binding, job.pk, lines(alone.STREAMED))
+    assert JobLog.objects.count() == 1 + alone.STREAMED
 
 
 @pytest.mark.parametrize("phase", [2, 3])

@@ -167,7 +167,10 @@ def decide(protocol: Protocol, state: State) -> Iterator[Step]:
 
 
 def send(protocol: Protocol, state: State) -> Iterator[Step]:
-    """The statement takes its snapshot, and the fence is asked there. From now on it may wait for a lock."""
+    """The statement takes its snapshot, and the fence is asked there. From now on it may wait for a lock.
+
+    Rows that are copied are no other case: the first statement of their transaction asks, and the copy lands when that ends.
+    """
     for number, writer in enumerate(state.writers):
         if writer.step != DECIDED:
             continue
