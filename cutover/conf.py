@@ -72,6 +72,22 @@ def version() -> str:
     return str(getattr(settings, "CUTOVER_VERSION", os.environ.get("CUTOVER_VERSION", "")))
 
 
+def redis_url() -> str | None:
+    """`CUTOVER_REDIS_URL`, also in the environment: where the buffer is; without it nothing is buffered."""
+    found = os.environ.get("CUTOVER_REDIS_URL") or getattr(settings, "CUTOVER_REDIS_URL", None)
+    return str(found) if found else None
+
+
+def redis_timeout() -> timedelta:
+    """`CUTOVER_REDIS_TIMEOUT_SECONDS`, 0.5 by default: how long Redis may take before a line is written without it."""
+    return timedelta(seconds=amount("CUTOVER_REDIS_TIMEOUT_SECONDS", 0.5, "seconds") or 0.5)
+
+
+def buffer_patience() -> timedelta:
+    """`CUTOVER_BUFFER_PATIENCE_SECONDS`, 60 by default: how long an entry of the buffer waits for a parent that is not there."""
+    return timedelta(seconds=amount("CUTOVER_BUFFER_PATIENCE_SECONDS", 60, "seconds") or 60)
+
+
 def replica_lag() -> timedelta | None:
     """`CUTOVER_REPLICA_LAG_SECONDS`, 1.5 by default: the backfill waits while a replica is further behind; None: never."""
     return seconds("CUTOVER_REPLICA_LAG_SECONDS", 1.5)

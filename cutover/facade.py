@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from cutover import read, write
+from cutover import conf, flush, read, write
 from cutover.mapping import Binding, bind, held
-from cutover.write import Outcome
+from cutover.write import Outcome, refusals
 from cutover.write.rewrite import whole
 
 T = TypeVar("T")
@@ -47,6 +47,7 @@ class Facade:
 
         Lists that are not named stay. Raises as `cutover.write.replace`.
         """
+        self.drain(parent)
         with whole(self.binding.alias):
             for stream, elements in streams.items():
                 by_key = elements if isinstance(elements, Mapping) else {None: elements}
@@ -56,10 +57,15 @@ class Facade:
 
     def clear(self, parent: Any, *streams: str) -> None:
         """Empty lists, or all of them where none is named. Raises as `cutover.write.replace`."""
+        self.drain(parent)
         with whole(self.binding.alias):
             for stream in streams or (None,):
                 write.clear(self.binding, parent, stream)
         self.after(parent, None)
+
+    def drain(self, parent: Any) -> None:
+        """What waits in the buffer is older than a rewrite: it goes first."""
+        flush.drain(self.binding, str(refusals.parent_value(self.binding, parent)))
 
     def after(self, parent: Any, outcome: T) -> T:
         """An instance reads anew after a write, unless its document was changed in memory."""
@@ -71,6 +77,8 @@ class Facade:
         """Load what the attribute of these instances shows, in a constant number of queries."""
         read.prefetch(self.binding, list(parents))
 
-    def read(self, parent: Any) -> Any:
-        """The document of a parent as the phase has it."""
+    def read(self, parent: Any, *, unflushed: bool = False) -> Any:
+        """The document of a parent as the phase has it; `unflushed`: with what still waits in the buffer."""
+        if unflushed and conf.redis_url() is not None:
+            return flush.unflushed(self.binding, parent.pk if isinstance(parent, models.Model) else parent)
         return read.read(self.binding, parent.pk if isinstance(parent, models.Model) else parent)

@@ -177,3 +177,77 @@ class Control(models.Model):
     set_at = models.DateTimeField(null=True)
     elements = models.BigIntegerField(default=0)
     seconds = models.FloatField(default=0)
+
+
+class BufferShard(models.Model):
+    """A stream of the buffer: what was moved out of it. Its row is locked by whoever flushes it."""
+
+    cutover = models.CharField(max_length=30)
+    shard = models.SmallIntegerField()
+    token = models.CharField(max_length=32)  # the same stands in Redis, unless Redis has forgotten
+    told = models.BooleanField(default=False)  # whether Redis was told the token
+    flushed_id = models.TextField(default="")
+    flushed_at = models.DateTimeField(null=True)
+    entries = models.BigIntegerField(default=0)
+    lost = models.BigIntegerField(default=0)  # numbers that a writer gave and that never came
+    forgotten = models.IntegerField(default=0)  # how often Redis had lost what it held
+    forgotten_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("cutover", "shard"), name="cutover_buffershard_once_v1"),)
+
+
+class BufferWriter(models.Model):
+    """How far the entries of one writer have been moved out of a stream: the numbers of a writer ascend without a gap."""
+
+    cutover = models.CharField(max_length=30)
+    shard = models.SmallIntegerField()
+    writer = models.CharField(max_length=32)
+    number = models.BigIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("cutover", "shard", "writer"), name="cutover_bufferwriter_once_v1"),
+        )
+
+
+class BufferEntry(models.Model):
+    """An entry of the buffer that cannot become a row yet, or ever; or that is known to come and must not any more.
+
+    State: `waiting` for its parent, `dead` until somebody decides, `void` after it was written without having been read.
+    """
+
+    cutover = models.CharField(max_length=30)
+    shard = models.SmallIntegerField()
+    writer = models.CharField(max_length=32)
+    number = models.BigIntegerField()
+    parent_key = models.TextField()
+    payload = models.TextField()
+    state = models.CharField(max_length=7)
+    doubtful = models.BooleanField(default=False)  # it may stand in the stream as well
+    reason = models.TextField()
+    at = models.DateTimeField()  # since when it waits, or has been in its state
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("cutover", "writer", "number"), name="cutover_bufferentry_once_v1"),
+        )
+        indexes = (
+            models.Index(
+                fields=("cutover", "shard", "id"),
+                name="cutover_bufferentry_wait_v1",
+                condition=models.Q(state="waiting"),
+            ),
+        )
+
+
+class BufferFallback(models.Model):
+    """Lines that a process wrote past the buffer, because Redis did not take them."""
+
+    cutover = models.CharField(max_length=30, db_index=True)
+    host = models.TextField()
+    pid = models.IntegerField()
+    lines = models.BigIntegerField()
+    reason = models.TextField()
+    at = models.DateTimeField()

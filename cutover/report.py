@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cutover import backfill, conf, db, flags, fleet, ledger, marks, runner, verify
+from cutover import backfill, conf, db, flags, fleet, flush, ledger, marks, runner, verify
 from cutover.backfill import quarantine
 from cutover.flags import Flags
 from cutover.fleet import Process
@@ -36,6 +36,7 @@ class Report:
     backfill: backfill.Status | None
     verification: verify.Result | None
     history: list[Move]
+    buffer: flush.Status | None = None
 
     @property
     def next(self) -> Phase | None:
@@ -68,6 +69,7 @@ class Report:
             "quarantined": self.quarantined,
             "backfill": None if self.backfill is None else self.backfill.as_dict(),
             "verification": None if self.verification is None else self.verification.as_dict(),
+            "buffer": None if self.buffer is None else self.buffer.as_dict(),
             "history": [history_dict(move) for move in self.history],
         }
 
@@ -92,6 +94,7 @@ def gather(binding: Binding, *, gates: bool | None = None) -> Report:
         backfill=backfill.status(binding) if there and entry.phase >= Phase.DUAL_WRITE else None,
         verification=verify.latest(alias, name) if there else None,
         history=ledger.history(alias, name),
+        buffer=flush.status(binding) if there else None,
     )
 
 

@@ -3,6 +3,7 @@
 from cutover.render.console import document, error, line, say, table
 from cutover.render.dryrun import dry_run
 from cutover.render.findings import findings, summary
+from cutover.render.flushing import buffer, flushing
 from cutover.render.mending import actions, rehydrated
 from cutover.render.movement import movement
 from cutover.render.progress import Step, last, progress
@@ -13,6 +14,8 @@ from cutover.render.verification import sides, verification
 
 __all__ = [
     "CUT",
+    "buffer",
+    "flushing",
     "Step",
     "actions",
     "document",

@@ -8,6 +8,7 @@ from rich.text import Text
 from cutover import fleet
 from cutover.phase import FLAGGED, Phase
 from cutover.render.console import out
+from cutover.render.flushing import buffer
 from cutover.render.verdicts import verdicts
 from cutover.report import Report
 
@@ -52,6 +53,7 @@ def lines(report: Report) -> list[tuple[str, str]]:
         ("dirty", f"{report.dirty} marks of foreign writes wait for the backfill" if report.dirty else ""),
         ("quarantine", f"{report.quarantined} elements" if report.quarantined else ""),
         ("verified", verified(report)),
+        *([] if report.buffer is None else buffer(report.buffer)),
         ("dropped", f"the column has been gone since {entry.dropped_at:%Y-%m-%d %H:%M:%S}" if entry.dropped_at else ""),
     ]
     return [(label, text) for label, text in said if text]

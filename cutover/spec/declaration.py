@@ -24,6 +24,7 @@ class Cutover:
         on_mutation: `raise`, or `capture`: what a full save does with a document that was changed in memory.
         foreign_writes: `record`, or `reject`: what the watch trigger does from STOP_JSON_WRITES on.
         column, storage: the column and its type (`jsonb`, `json`, `text`); asked only once the field has left the model.
+        buffer: whether appends wait in a stream of Redis (`CUTOVER_REDIS_URL`) until `cutover flush` moves them.
         quiet: how long no foreign write may have been seen before DUAL_WRITE.
     """
 
@@ -38,6 +39,7 @@ class Cutover:
     foreign_writes: ClassVar[str] = "record"
     column: ClassVar[str] = ""
     storage: ClassVar[str] = ""
+    buffer: ClassVar[bool] = False
     quiet: ClassVar[timedelta] = timedelta(seconds=60)
 
     def __init_subclass__(cls) -> None:

@@ -25,13 +25,17 @@ UNREADABLE = -1
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many rows were written, and how many were not because every list that shows them is distinct and had them."""
+    """How many rows were written, and how many were not because every list that shows them is distinct and had them.
+
+    `buffered` are those that wait in the buffer: what becomes of them is known when they are flushed.
+    """
 
     written: int
     duplicates: int
+    buffered: int = 0
 
     def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(self.written + other.written, self.duplicates + other.duplicates)
+        return Outcome(self.written + other.written, self.duplicates + other.duplicates, self.buffered + other.buffered)
 
 
 def append(binding: Binding, parent_key: Any, fields: Mapping[str, Any]) -> Outcome:

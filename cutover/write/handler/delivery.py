@@ -14,8 +14,8 @@ from django.db import DataError, Error, IntegrityError, connections
 from cutover import db, interrupted, lease
 from cutover.errors import Busy, CutoverError, NotEncodable, ParentMissing
 from cutover.mapping import Binding
-from cutover.write import refusals
-from cutover.write.append import append
+from cutover.write import refusals, route
+from cutover.write.route import append
 from cutover.write.handler import aside, held, inherited
 from cutover.write.handler.kept import Line
 from cutover.write.handler.records import says_when
@@ -33,7 +33,7 @@ def deliver(binding: Binding, line: Line, *, own_connection: bool) -> None:
     if not inherited.let_go(binding.alias):
         raise Busy(f"The connection {binding.alias!r} is in a transaction of the process that has forked this one.")
     inside = db.in_transaction(binding.alias) or db.manual(binding.alias)
-    own = aside.way(binding) if inside and own_connection else None
+    own = aside.way(binding) if inside and own_connection and not route.buffers(binding) else None
     if line.perhaps and found(own or binding, line):
         line.done = True
         return
@@ -54,7 +54,8 @@ def join(binding: Binding, line: Line, *, inside: bool) -> None:
     """On the caller's connection; in a transaction behind a savepoint, or a caught error would still roll all of it back."""
     if inside:
         held.look(binding, line)
-    with db.savepoint(binding.alias) if inside else nullcontext():
+    # What goes into the buffer needs no savepoint; what goes past it takes one itself.
+    with db.savepoint(binding.alias) if inside and not route.buffers(binding) else nullcontext():
         append(binding, line.parent, known(binding, line))
 
 

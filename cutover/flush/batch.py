@@ -1,0 +1,214 @@
+"""One batch of one stream, in one transaction: the rows, and how far the stream has been moved.
+
+Killed anywhere before the commit, nothing has happened; after it, the entries that are still in Redis carry numbers that
+have been reached, and are passed over. They are taken out of Redis after the commit, never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from django.db import Error, transaction
+
+from cutover import conf, db, lease
+from cutover.backfill import attempts
+from cutover.backfill.attempts import Kind
+from cutover.buffer import Entry, streams
+from cutover.buffer.entry import NotCarried
+from cutover.errors import WriteError
+from cutover.flush import parents, rows, store
+from cutover.flush.rows import Later
+from cutover.flush.sift import Sifted, sift
+from cutover.flush.store import DEAD, WAITING, Line
+from cutover.mapping import Binding
+from cutover.write.append import legs_of
+
+COUNT = 500  # entries of a batch
+LOCK_TIMEOUT = "500ms"  # for what no look ahead can rule out
+ABSENT = "Its parent is not there."
+IMPOSSIBLE = "No parent can have this key."
+LOCKED = "Its parent is locked by somebody else."
+
+
+@dataclass
+class Batch:
+    """What became of a batch.
+
+    Attributes:
+        read: how many entries were read from Redis; fewer than were asked for are all there were.
+        last: the id of the newest of them.
+        written, kept, dead: entries that became rows; that were left to wait; that cannot become rows.
+        keys: the parents that were written.
+        locked: those that were not, because somebody else had them locked, or because more waits than fits.
+        token: what Redis is to be told; empty where it knows.
+    """
+
+    read: int = 0
+    last: str = ""
+    written: int = 0
+    kept: int = 0
+    dead: int = 0
+    keys: set[str] = field(default_factory=set)
+    locked: set[str] = field(default_factory=set)
+    token: str = ""
+
+    @property
+    def whole(self) -> bool:
+        return self.read < COUNT
+
+
+def move(
+    binding: Binding, shard: int, *, after: str = "-", waiting: bool = True, told: str | None = None
+) -> Batch | None:
+    """Move a batch; None where somebody else moves this stream.
+
+    Args:
+        after: the id behind which to begin, where the caller's transaction has not committed what stands before.
+        waiting: whether entries of this stream may wait in PostgreSQL.
+        told: the token that Redis has for this stream, empty where it has none; None asks nobody.
+
+    Raises:
+        RedisGone: nothing was moved; or it was, and stands in Redis still.
+        django.db.Error: what the database said; nothing was moved.
+    """
+    entries = streams.take(binding.name, shard, count=COUNT, after=after)
+    if not entries and not waiting:
+        return Batch()
+    try:
+        found = attempt(binding, shard, entries, told, careful=False)
+    except (WriteError, NotCarried):
+        found = attempt(binding, shard, entries, told, careful=True)
+    except Error as error:
+        if attempts.kind(error) not in (Kind.DATA, Kind.COLLISION):
+            raise
+        found = attempt(binding, shard, entries, told, careful=True)
+    if found is not None:
+        transaction.on_commit(partial(taken, binding, shard, entries, found), using=binding.alias)
+    return found
+
+
+def taken(binding: Binding, shard: int, entries: Sequence[Entry], found: Batch) -> None:
+    """After the commit; at once where no transaction is open."""
+    streams.forget(binding.name, shard, [entry.id for entry in entries])
+    if found.token:
+        streams.tell_token(binding.name, shard, found.token)
+
+
+@contextmanager
+def whole(alias: str) -> Iterator[None]:
+    """A transaction of our own, or a part of the caller's."""
+    if db.in_transaction(alias):
+        with transaction.atomic(using=alias):
+            yield
+    else:
+        with db.read_committed(alias):
+            yield
+
+
+def attempt(binding: Binding, shard: int, entries: Sequence[Entry], told: str | None, *, careful: bool) -> Batch | None:
+    found = Batch(len(entries), entries[-1].id if entries else "")
+    with whole(binding.alias):
+        token = store.claim(binding, shard)
+        if token is None:
+            return None
+        if told is not None and told != token:
+            store.told(binding, shard)
+            found.token = token
+        db.set_local(binding.alias, "lock_timeout", LOCK_TIMEOUT)
+        writers = {entry.writer for entry in entries}
+        sifted = sift(
+            entries, store.marks(binding, shard, writers), store.apart(binding, writers) if writers else set()
+        )
+        work(binding, shard, sifted, found, careful=careful)
+        store.met(binding, sifted.met)
+        store.advance(binding, shard, sifted, last=found.last, entries=found.written)
+    return found
+
+
+def work(binding: Binding, shard: int, sifted: Sifted, found: Batch, *, careful: bool) -> None:
+    """Write what can be written, keep what cannot be yet."""
+    waiting = store.waiting_parents(binding, shard)
+    fresh: dict[str, list[Line]] = {}
+    for entry in sifted.fresh:
+        fresh.setdefault(entry.parent_key, []).append(Line(entry))
+    ours = parents.look(binding, dict.fromkeys([*waiting, *fresh]), strength(binding, careful=careful))
+    older, never = older_lines(binding, shard, [key for key in waiting if key in ours.ready])
+    store.never(binding, never)
+    left = dict(waiting)
+    for line in [*(line for lines in older.values() for line in lines), *never]:
+        left[line.entry.parent_key] -= 1
+    found.locked = {
+        key
+        for key in [*waiting, *fresh]
+        if key not in ours.missing | ours.impossible and (key not in ours.ready or left.get(key))
+    }
+    kept: list[tuple[Entry, str, str]] = []
+    for key in dict.fromkeys([*older, *fresh]):
+        mine = [line for line in older.get(key, []) if not line.doubtful]
+        if key in ours.ready and not left.get(key):
+            mine += fresh.get(key, [])
+        else:
+            state, reason = why(key, ours)
+            kept += [(line.entry, state, reason) for line in fresh.get(key, [])]
+        mine += [line for line in older.get(key, []) if line.doubtful]  # it came after what Redis had taken before
+        if mine:
+            kept += write(binding, key, mine, found, careful=careful)
+    store.keep(binding, shard, kept)
+    found.dead += sum(state == DEAD for _, state, _ in kept)
+    found.kept += sum(state == WAITING for _, state, _ in kept)
+    gone = [key for key in waiting if key in ours.missing]
+    found.dead += store.give_up(binding, shard, gone, ABSENT, conf.buffer_patience())
+
+
+def strength(binding: Binding, *, careful: bool) -> str:
+    """The lock that the write will take on a parent; a foreign key in the database takes one that we do not see ahead."""
+    if legs_of(lease.current(binding)).lists:
+        return "NO KEY UPDATE"
+    return "KEY SHARE" if careful else ""
+
+
+def why(key: str, ours: parents.Parents) -> tuple[str, str]:
+    if key in ours.impossible:
+        return DEAD, IMPOSSIBLE
+    return WAITING, ABSENT if key in ours.missing else LOCKED
+
+
+def older_lines(binding: Binding, shard: int, keys: list[str]) -> tuple[dict[str, list[Line]], list[Line]]:
+    """The lines that wait in PostgreSQL, and those of them that were written when they came out of Redis."""
+    lines = store.waiting(binding, shard, keys, COUNT)
+    doubtful = {line.entry.writer for line in lines if line.doubtful}
+    reached = store.marks(binding, shard, doubtful) if doubtful else {}
+    found: dict[str, list[Line]] = {}
+    never: list[Line] = []
+    for line in lines:
+        if line.doubtful and reached.get(line.entry.writer, 0) >= line.entry.number:
+            never.append(line)
+        else:
+            found.setdefault(line.entry.parent_key, []).append(line)
+    return found, never
+
+
+def write(
+    binding: Binding, key: str, lines: list[Line], found: Batch, *, careful: bool
+) -> list[tuple[Entry, str, str]]:
+    """Write the lines of one parent; those that are fresh and could not be written come back."""
+    dead: list[rows.Dead] = []
+    if careful:
+        try:
+            dead = rows.put_carefully(binding, key, lines)
+        except Later as later:
+            found.locked.add(key)
+            return [(line.entry, WAITING, str(later)) for line in lines if line.id is None]
+    else:
+        rows.put(binding, key, lines)
+    buried = {id(line) for line, _ in dead}
+    good = [line for line in lines if id(line) not in buried]
+    store.done(binding, good)
+    store.bury(binding, [(line.id, reason) for line, reason in dead if line.id is not None])
+    found.dead += sum(line.id is not None for line, _ in dead)
+    found.written += len(good)
+    found.keys.add(key)
+    return [(line.entry, DEAD, reason) for line, reason in dead if line.id is None]

@@ -1,0 +1,168 @@
+"""Entries whose parent is not there, is locked, or does not take them: nothing is lost, nothing stands in the way of others."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from django.db import connection, transaction
+
+import cutover
+from buffering.test_flush import flushed, line, listed, messages
+from cutover import flush
+from cutover.cli import main
+from cutover.demo.redisserver import RedisServer
+from cutover.mapping import Binding
+from cutover.models import BufferEntry
+from cutover.write import append
+from databases import Database
+from project.jobs.models import Job, JobLog
+from stages import at_phase
+
+LATER = 10_001
+
+
+def round_of(binding: Binding) -> flush.Step:
+    return next(iter(flush.run(binding)))
+
+
+def command(*words: str) -> tuple[int, Any]:
+    main.add_commands()
+    found = CliRunner().invoke(main.cutover, ["flush", "job_logs", "--json", *words])
+    return found.exit_code, json.loads(found.stdout)
+
+
+@pytest.mark.parametrize("phase", [2, 4])
+def test_entry_waits_for_the_commit_of_its_parent(
+    database: Database, buffer: RedisServer, connect: Callable[..., psycopg.Connection[Any]], phase: int
+) -> None:
+    binding = at_phase("job_logs", phase)
+    with connect(autocommit=False) as other:
+        other.execute("INSERT INTO jobs_job (id, name, progress, logs) VALUES (%s, '', 0, '{}')", [LATER])
+        append(binding, LATER, line("a"))
+        round_of(binding)
+        append(binding, LATER, line("b"))
+        assert round_of(binding).kept == 1
+        other.commit()
+    assert flushed(binding).entries == 2
+    assert messages(Job(pk=LATER)) == ["a", "b"]
+
+
+def test_parent_that_does_not_come_leaves_its_entries_to_be_decided_about(
+    database: Database, buffer: RedisServer, settings: Any
+) -> None:
+    binding = at_phase("job_logs", 4)
+    job = Job.objects.create()
+    append(binding, LATER, line("a"))
+    append(binding, job, line("other"))
+    code, said = command("--once")
+    assert (code, said["left_waiting"]) == (7, 1)
+    assert messages(job) == ["other"]
+    settings.CUTOVER_BUFFER_PATIENCE_SECONDS = 0.001
+    code, said = command("--once")
+    assert (code, said["left_dead"]) == (7, 1)
+    (dead,) = command("--dead")[1]
+    assert (dead["parent"], dead["reason"]) == (str(LATER), "Its parent is not there.")
+    Job.objects.create(pk=LATER)
+    assert command("--retry") == (0, {"changed": 1})
+    assert command("--once")[0] == 0
+    assert messages(Job(pk=LATER)) == ["a"]
+
+
+@pytest.mark.parametrize("phase", [2, 4])
+def test_line_that_the_table_refuses_is_found_and_the_others_are_written(
+    database: Database, buffer: RedisServer, phase: int
+) -> None:
+    binding = at_phase("job_logs", phase)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE jobs_joblog ADD CHECK (message <> 'bad')")
+    job, other = Job.objects.create(), Job.objects.create()
+    for message in ("a", "b", "bad", "c", "d"):
+        append(binding, job, line(message))
+        append(binding, other, line(message * 2))
+    step = flushed(binding)
+    assert (step.entries, step.dead) == (9, 1)
+    assert messages(job) == ["a", "b", "c", "d"]
+    assert phase == 4 or listed(job) == ["a", "b", "c", "d"]
+    assert "violates check constraint" in BufferEntry.objects.get().reason
+    assert command("--discard", str(BufferEntry.objects.get().pk)) == (0, {"changed": 1})
+
+
+def test_document_without_a_place_for_the_list_is_told_by_its_line(database: Database, buffer: RedisServer) -> None:
+    binding = at_phase("job_logs", 2)
+    job = Job.objects.create(logs={"stdout": "no list"})
+    append(binding, job, line("a"))
+    assert flushed(binding).dead == 1
+    assert "has no place for a list" in BufferEntry.objects.get().reason
+    assert not JobLog.objects.exists()
+
+
+def test_locked_parent_is_not_waited_for_and_keeps_its_order(
+    database: Database, buffer: RedisServer, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    binding = at_phase("job_logs", 2)
+    job, other = Job.objects.create(), Job.objects.create()
+    with connect(autocommit=False) as holder:
+        holder.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job.pk])
+        append(binding, job, line("a"))
+        append(binding, other, line("x"))
+        round_of(binding)
+        append(binding, job, line("b"))
+        round_of(binding)
+        assert (messages(job), messages(other)) == ([], ["x"])
+        holder.rollback()
+    flushed(binding)
+    assert messages(job) == listed(job) == ["a", "b"]
+
+
+def test_foreign_key_in_the_database_makes_no_flusher_wait_for_a_holder(
+    database: Database, buffer: RedisServer, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    binding = at_phase("job_logs", 4)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE jobs_joblog ADD FOREIGN KEY (job_id) REFERENCES jobs_job (id)")
+    job, other = Job.objects.create(), Job.objects.create()
+    with connect(autocommit=False) as holder:
+        holder.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job.pk])
+        for message in ("a", "b"):
+            append(binding, job, line(message))
+            append(binding, other, line(message))
+        round_of(binding)
+        assert (messages(job), messages(other)) == ([], ["a", "b"])
+        holder.rollback()
+    flushed(binding)
+    assert messages(job) == ["a", "b"]
+
+
+@pytest.mark.parametrize("phase", [2, 3, 4, 5])
+def test_reader_can_ask_for_what_waits(database: Database, buffer: RedisServer, phase: int) -> None:
+    binding = at_phase("job_logs", phase)
+    logs, job = cutover.use("job_logs"), Job.objects.create()
+    logs.append(job, **line("a"))
+    flushed(binding)
+    for message in ("b", "a", "c"):  # the streams are distinct
+        logs.append(job, **line(message, "ERROR" if message == "c" else "INFO"))
+    before = logs.read(job.pk)
+    seen = logs.read(job.pk, unflushed=True)
+    assert [each.rpartition(" ")[2] for each in before["stdout"]] == ["a"]
+    assert seen["stderr"] == ["c"]
+    flushed(binding)
+    assert logs.read(job.pk) == seen == logs.read(job.pk, unflushed=True)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_rewrite_comes_after_what_waits(database: Database, buffer: RedisServer, inside: bool) -> None:
+    at_phase("job_logs", 1)
+    logs, job = cutover.use("job_logs"), Job.objects.create()
+    logs.append(job, **line("a"))
+    if inside:
+        with transaction.atomic():
+            logs.clear(job)
+            logs.append(job, **line("b"))
+    else:
+        logs.clear(job)
+        logs.append(job, **line("b"))
+    flushed(logs.binding)
+    assert listed(job) == ["b"]
