@@ -61,17 +61,20 @@ def test_flusher_killed_at_random_loses_and_doubles_nothing(
     append(binding, jobs[0], line("warm"))
     expected[jobs[0].pk].append("warm")
     flushed(binding)  # what a flusher composes once, its children need not
+    started = time.monotonic()
+    flushed(binding)
+    longest = 5 * (time.monotonic() - started)  # of a round that has little to do
     for number in range(20):
         for more in range(50):
             job = chance.choice(jobs)
             expected[job.pk].append(f"{number}.{more}")
             append(binding, job, line(f"{number}.{more}"))
-        killed_flusher(binding, chance.uniform(0.0, 0.25))
+        killed_flusher(binding, chance.uniform(0.0, longest))
     moved_before_the_end = JobLog.objects.count()
     flushed(binding)
     assert {job.pk: messages(job) for job in jobs} == expected
     assert phase > 2 or {job.pk: listed(job) for job in jobs} == {pk: each[-1000:] for pk, each in expected.items()}
-    assert moved_before_the_end > 200  # it was killed at work, not before it
+    assert moved_before_the_end > 50  # it was killed at work, not before it
 
 
 def stopped_at(monkeypatch: pytest.MonkeyPatch, where: Any, what: str) -> None:
