@@ -231,7 +231,9 @@ class BufferEntry(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("cutover", "writer", "number"), name="cutover_bufferentry_once_v1"),
+            models.UniqueConstraint(
+                fields=("cutover", "shard", "writer", "number"), name="cutover_bufferentry_once_v1"
+            ),
         )
         indexes = (
             models.Index(

@@ -120,10 +120,10 @@ def attempt(binding: Binding, shard: int, entries: Sequence[Entry], told: str | 
         db.set_local(binding.alias, "lock_timeout", LOCK_TIMEOUT)
         writers = {entry.writer for entry in entries}
         sifted = sift(
-            entries, store.marks(binding, shard, writers), store.apart(binding, writers) if writers else set()
+            entries, store.marks(binding, shard, writers), store.apart(binding, shard, writers) if writers else set()
         )
         work(binding, shard, sifted, found, careful=careful)
-        store.met(binding, sifted.met)
+        store.met(binding, shard, sifted.met)
         store.advance(binding, shard, sifted, last=found.last, entries=found.written)
     return found
 

@@ -40,15 +40,15 @@ def marks(binding: Binding, shard: int, writers: Iterable[str]) -> dict[str, int
     return dict(db.rows(binding.alias, query("buffer", "marks"), values))
 
 
-def apart(binding: Binding, writers: Iterable[str]) -> set[tuple[str, int]]:
-    values = {"name": binding.name, "writers": list(writers)}
+def apart(binding: Binding, shard: int, writers: Iterable[str]) -> set[tuple[str, int]]:
+    values = {"name": binding.name, "shard": shard, "writers": list(writers)}
     return {(writer, number) for writer, number in db.rows(binding.alias, query("buffer", "apart"), values)}
 
 
-def met(binding: Binding, entries: Sequence[Entry]) -> None:
+def met(binding: Binding, shard: int, entries: Sequence[Entry]) -> None:
     if entries:
         values = {"writers": [e.writer for e in entries], "numbers": [e.number for e in entries]}
-        db.run(binding.alias, query("buffer", "met"), {"name": binding.name, **values})
+        db.run(binding.alias, query("buffer", "met"), {"name": binding.name, "shard": shard, **values})
 
 
 def advance(binding: Binding, shard: int, sifted: Sifted, *, last: str, entries: int) -> None:

@@ -60,7 +60,7 @@ def standing(binding: Binding, key: str) -> tuple[list[Line], set[str], Seen]:
     writers = {entry.writer for entry in entries}
     seen = look(binding, key, writers)
     kept = store.of_parent(binding, shard, key)
-    sifted = sift(entries, seen[0], store.apart(binding, writers))
+    sifted = sift(entries, seen[0], store.apart(binding, shard, writers))
     return [*kept, *(Line(entry) for entry in sifted.fresh if entry.parent_key == key)], writers, seen
 
 

@@ -45,7 +45,9 @@ class Migration(migrations.Migration):
                     )
                 ],
                 "constraints": [
-                    models.UniqueConstraint(fields=("cutover", "writer", "number"), name="cutover_bufferentry_once_v1")
+                    models.UniqueConstraint(
+                        fields=("cutover", "shard", "writer", "number"), name="cutover_bufferentry_once_v1"
+                    )
                 ],
             },
         ),

@@ -15,14 +15,15 @@ SELECT writer, number FROM cutover_bufferwriter
 WHERE cutover = %(name)s::text AND shard = %(shard)s::int AND writer = ANY(%(writers)s::text[])
 
 -- name: apart
--- Entries of some writers that stand in PostgreSQL.
-SELECT writer, number FROM cutover_bufferentry WHERE cutover = %(name)s::text AND writer = ANY(%(writers)s::text[])
+-- Entries of some writers that stand in PostgreSQL. A writer counts for each stream by itself.
+SELECT writer, number FROM cutover_bufferentry
+WHERE cutover = %(name)s::text AND shard = %(shard)s::int AND writer = ANY(%(writers)s::text[])
 
 -- name: met
 -- Entries that were seen in the stream as well, and have been taken out of it.
 UPDATE cutover_bufferentry e SET doubtful = false
 FROM unnest(%(writers)s::text[], %(numbers)s::bigint[]) u(writer, number)
-WHERE e.cutover = %(name)s::text AND e.writer = u.writer AND e.number = u.number
+WHERE e.cutover = %(name)s::text AND e.shard = %(shard)s::int AND e.writer = u.writer AND e.number = u.number
 
 -- name: advance_marks
 -- Say how far the entries of some writers have been moved.
@@ -88,14 +89,14 @@ SELECT %(name)s::text, %(shard)s::int, u.writer, u.number, u.parent_key, u.paylo
 FROM unnest(%(writers)s::text[], %(numbers)s::bigint[], %(keys)s::text[], %(payloads)s::text[], %(states)s::text[],
             %(reasons)s::text[]) WITH ORDINALITY u(writer, number, parent_key, payload, state, reason, place)
 ORDER BY u.place
-ON CONFLICT (cutover, writer, number) DO UPDATE SET doubtful = false
+ON CONFLICT (cutover, shard, writer, number) DO UPDATE SET doubtful = false
 
 -- name: doubt
 -- Keep an entry of which nobody knows whether Redis has it.
 INSERT INTO cutover_bufferentry (cutover, shard, writer, number, parent_key, payload, state, doubtful, reason, at)
 VALUES (%(name)s::text, %(shard)s::int, %(writer)s::text, %(number)s::bigint, %(key)s::text, %(payload)s::text, 'waiting', true,
         %(reason)s::text, clock_timestamp())
-ON CONFLICT (cutover, writer, number) DO NOTHING
+ON CONFLICT (cutover, shard, writer, number) DO NOTHING
 
 -- name: done
 -- Entries that have become rows; one that may still come out of Redis leaves its name behind.
