@@ -53,6 +53,7 @@ class Facade:
                 by_key = elements if isinstance(elements, Mapping) else {None: elements}
                 for key, each in by_key.items():
                     write.replace(self.binding, parent, stream, each, key)
+        write.changed(self.binding, parent)
         self.after(parent, None)
 
     def clear(self, parent: Any, *streams: str) -> None:
@@ -61,6 +62,7 @@ class Facade:
         with whole(self.binding.alias):
             for stream in streams or (None,):
                 write.clear(self.binding, parent, stream)
+        write.changed(self.binding, parent)
         self.after(parent, None)
 
     def drain(self, parent: Any) -> None:

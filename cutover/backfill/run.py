@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 
-from cutover import chunk, db, ledger
+from cutover import caches, chunk, db, ledger
 from cutover.backfill import attempts, difference, lease, plan, throttle, work
 from cutover.backfill.finish import finish
 from cutover.backfill.progress import Progress
@@ -48,11 +48,19 @@ def run(
         attempts.steady(binding.alias, partial(step, binding))
     job = Job(binding, worker or lease.this_worker(), pace(binding, target), stop or never, hold)
     try:
-        yield from segments(job)
+        yield from told(binding, segments(job))
         if not job.stop():
-            yield from finish(job)
+            yield from told(binding, finish(job))
     finally:
         job.post.leave()
+
+
+def told(binding: Binding, steps: Iterator[Progress]) -> Iterator[Progress]:
+    """Pass the steps on, and tell the query caches of each that may have brought rows."""
+    for step in steps:
+        if step.chunk_parents or step.finished:
+            caches.changed(binding, None, lists=False, rows=True)
+        yield step
 
 
 def never() -> bool:

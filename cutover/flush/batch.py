@@ -13,7 +13,7 @@ from functools import partial
 
 from django.db import Error, transaction
 
-from cutover import conf, db, lease
+from cutover import caches, conf, db, lease
 from cutover.backfill import attempts
 from cutover.backfill.attempts import Kind
 from cutover.buffer import Entry, streams
@@ -92,6 +92,9 @@ def move(
 
 def taken(binding: Binding, shard: int, entries: Sequence[Entry], found: Batch) -> None:
     """After the commit; at once where no transaction is open."""
+    if found.keys and caches.listening():
+        phase = lease.current(binding).phase
+        caches.changed(binding, found.keys, lists=phase.writes_json, rows=phase.writes_rows)
     streams.forget(binding.name, shard, [entry.id for entry in entries])
     if found.token:
         streams.tell_token(binding.name, shard, found.token)

@@ -3,6 +3,6 @@
 from cutover.write.append import Outcome
 from cutover.write.handler import LogHandler
 from cutover.write.rewrite import clear, replace
-from cutover.write.route import append, extend
+from cutover.write.route import append, changed, extend
 
-__all__ = ["LogHandler", "Outcome", "append", "clear", "extend", "replace"]
+__all__ = ["LogHandler", "Outcome", "append", "changed", "clear", "extend", "replace"]

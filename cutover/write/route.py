@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
-from django.db import Error, transaction
+from django.db import Error, models, transaction
 
-from cutover import conf, db
+from cutover import caches, conf, db, lease
 from cutover.buffer import entry, outage, streams, writers
 from cutover.buffer.entry import NotCarried
 from cutover.buffer.writers import Doubtful, NotTaken
@@ -38,10 +38,25 @@ def extend(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]])
     out when it is flushed.
     """
     if not binding.cutover.buffer or not rows or conf.redis_url() is None:
-        return straight(binding, parent_key, rows)
+        return at_once(binding, parent_key, rows)
     if outage.of(binding.name).known:
         return past(binding, parent_key, rows)
     return buffered(binding, parent_key, rows)
+
+
+def at_once(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
+    outcome = straight(binding, parent_key, rows)
+    changed(binding, parent_key)
+    return outcome
+
+
+def changed(binding: Binding, parent_key: Any) -> None:
+    """Tell the caches of a write to one parent."""
+    if not caches.listening():
+        return
+    phase = lease.current(binding).phase
+    key = parent_key.pk if isinstance(parent_key, models.Model) else parent_key
+    caches.changed(binding, (key,), lists=phase.writes_json, rows=phase.writes_rows)
 
 
 def buffered(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
@@ -49,13 +64,13 @@ def buffered(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]
     pending = [items.item(binding, row) for row in rows]
     if any(element.reason for each in pending for element in each.elements):
         # Some stream cannot hold it. Only the database can say whether that stream shows it, and the caller is to know at once.
-        return straight(binding, parent_key, rows)
+        return at_once(binding, parent_key, rows)
     try:
         payload = entry.dump([{name: each.values[name] for name in each.given} for each in pending])
     except NotCarried:
-        return straight(binding, parent_key, rows)
+        return at_once(binding, parent_key, rows)
     if len(payload) > MOST_CHARACTERS:
-        return straight(binding, parent_key, rows)
+        return at_once(binding, parent_key, rows)
     redis = outage.of(binding.name)
     try:
         writers.add(streams.stream_name(binding.name, streams.shard_of(key)), key, payload)
@@ -73,7 +88,7 @@ def buffered(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]
 
 def past(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
     """Straight to the database, and counted."""
-    outcome = straight(binding, parent_key, rows)
+    outcome = at_once(binding, parent_key, rows)
     tell(binding, len(rows))
     return outcome
 
