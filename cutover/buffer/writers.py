@@ -14,6 +14,7 @@ import os
 import time
 import uuid
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from cutover.buffer import streams
@@ -33,6 +34,14 @@ class Doubtful(Exception):
         super().__init__(reason)
         self.writer = writer
         self.number = number
+
+
+@dataclass
+class Ticket:
+    """Under which name and number an entry was sent; number 0 while it was not."""
+
+    writer: str = ""
+    number: int = 0
 
 
 class Writer:
@@ -58,21 +67,22 @@ class Writer:
             if self.connection.can_read():  # it was closed, or holds an answer that nobody waits for
                 self.connection.disconnect()
                 self.connection.connect()
-        except (RedisError, OSError) as error:
+        except RedisError as error:
             raise NotTaken(said(error)) from error
 
-    def add(self, stream: str, parent_key: str, payload: str) -> str:
+    def add(self, stream: str, parent_key: str, payload: str, ticket: Ticket) -> str:
         """Its id. One command, one answer. Raises NotTaken, Doubtful."""
         from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
         number = self.counts.get(stream, 0) + 1
         words = ("XADD", stream, "*", "k", parent_key, "w", f"{self.name}:{number}", "v", payload)
+        ticket.writer, ticket.number = self.name, number
         try:
             self.connection.send_packed_command(self.connection.pack_command(*words), check_health=False)
             found = self.connection.read_response()
         except (ResponseError, BusyLoadingError, AuthenticationError) as error:
             raise NotTaken(said(error)) from error
-        except (RedisError, OSError) as error:
+        except RedisError as error:
             raise Doubtful(said(error), self.name, number) from error
         self.counts[stream] = number
         self.used = time.monotonic()
@@ -89,7 +99,7 @@ def said(error: Exception) -> str:
 _resting: deque[Writer] = deque()
 
 
-def add(stream: str, parent_key: str, payload: str) -> str:
+def add(stream: str, parent_key: str, payload: str, ticket: Ticket) -> str:
     """Put an entry into a stream; its id. Whatever fails or is interrupted ends the writer.
 
     Raises:
@@ -101,7 +111,7 @@ def add(stream: str, parent_key: str, payload: str) -> str:
         raise NotTaken(str(unusable).rstrip(".")) from unusable
     try:
         writer.connect()
-        found = writer.add(stream, parent_key, payload)
+        found = writer.add(stream, parent_key, payload, ticket)
     except BaseException:
         writer.close()
         raise

@@ -22,7 +22,10 @@ from cutover.sql import query
 from cutover.write import items, refusals
 from cutover.write.append import Outcome
 from cutover.write.append import extend as straight
+from cutover.write.items import Item
 
+interrupted: dict[tuple[str, str, str], Doubtful] = {}
+MOST_INTERRUPTED = 1000
 MOST_CHARACTERS = 250_000  # of one entry; a flusher holds some hundreds of them in memory
 
 
@@ -37,11 +40,16 @@ def extend(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]])
     A row that waits in the buffer has been checked as far as that goes without a query. Whether the parent is there turns
     out when it is flushed.
     """
-    if not binding.cutover.buffer or not rows or conf.redis_url() is None:
+    if not rows or not buffers(binding):
         return at_once(binding, parent_key, rows)
     if outage.of(binding.name).known:
         return past(binding, parent_key, rows)
     return buffered(binding, parent_key, rows)
+
+
+def buffers(binding: Binding) -> bool:
+    """Whether appends go into the buffer."""
+    return binding.cutover.buffer and conf.redis_url() is not None
 
 
 def at_once(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
@@ -61,34 +69,58 @@ def changed(binding: Binding, parent_key: Any) -> None:
 
 def buffered(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
     key = str(refusals.parent_value(binding, parent_key))
-    pending = [items.item(binding, row) for row in rows]
-    if any(element.reason for each in pending for element in each.elements):
-        # Some stream cannot hold it. Only the database can say whether that stream shows it, and the caller is to know at once.
+    payload = carried([items.item(binding, row) for row in rows])
+    if payload is None:
         return at_once(binding, parent_key, rows)
+    doubt = interrupted.pop((binding.name, key, payload), None)
     try:
-        payload = entry.dump([{name: each.values[name] for name in each.given} for each in pending])
-    except NotCarried:
-        return at_once(binding, parent_key, rows)
-    if len(payload) > MOST_CHARACTERS:
-        return at_once(binding, parent_key, rows)
-    redis = outage.of(binding.name)
-    try:
-        writers.add(streams.stream_name(binding.name, streams.shard_of(key)), key, payload)
+        if doubt is None:
+            send(binding, key, payload)
+            return Outcome(0, 0, len(rows))
     except NotTaken as refused:
-        redis.begin(str(refused))
+        outage.of(binding.name).begin(str(refused))
         return past(binding, parent_key, rows)
-    except Doubtful as doubt:
-        redis.begin(str(doubt))
-        keep(binding, key, payload, doubt)
+    except Doubtful as unknown:
+        outage.of(binding.name).begin(str(unknown))
         tell(binding, len(rows))
-    else:
-        redis.end()
+        doubt = unknown
+    keep(binding, key, payload, doubt)
     return Outcome(0, 0, len(rows))
 
 
+def carried(pending: list[Item]) -> str | None:
+    """The rows as an entry, or None where they have to be written at once."""
+    if any(element.reason for each in pending for element in each.elements):
+        # Some stream cannot hold it. Only the database can say whether that stream shows it, and the caller is to know at once.
+        return None
+    try:
+        payload = entry.dump([{name: each.values[name] for name in each.given} for each in pending])
+    except NotCarried:
+        return None
+    return payload if len(payload) <= MOST_CHARACTERS else None
+
+
+def send(binding: Binding, key: str, payload: str) -> None:
+    """Put an entry into its stream. Raises NotTaken, Doubtful."""
+    ticket = writers.Ticket()
+    try:
+        writers.add(streams.stream_name(binding.name, streams.shard_of(key)), key, payload, ticket)
+        outage.of(binding.name).end()
+    except (NotTaken, Doubtful):
+        raise
+    except BaseException:
+        if ticket.number:  # a signal has raised it, behind the sending: the same line, tried again, is the same entry
+            interrupted[binding.name, key, payload] = Doubtful("It was interrupted", ticket.writer, ticket.number)
+            while len(interrupted) > MOST_INTERRUPTED:
+                interrupted.pop(next(iter(interrupted)), None)
+        raise
+
+
 def past(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]]) -> Outcome:
-    """Straight to the database, and counted."""
-    outcome = at_once(binding, parent_key, rows)
+    """Straight to the database, and counted; in a transaction behind a savepoint, for its caller expects no harm to that."""
+    inside = db.in_transaction(binding.alias)
+    with transaction.atomic(using=binding.alias) if inside else nullcontext():
+        outcome = at_once(binding, parent_key, rows)
     tell(binding, len(rows))
     return outcome
 

@@ -1,5 +1,6 @@
 """Each entry becomes a row once, whatever happens to the flusher, to Redis and to the answer."""
 
+import logging
 import os
 import random
 import signal
@@ -10,7 +11,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from buffering.test_flush import flushed, line, listed, messages
@@ -21,7 +23,7 @@ from cutover.flush import batch, store
 from cutover.flush.run import permit
 from cutover.mapping import Binding
 from cutover.models import BufferEntry, BufferShard
-from cutover.write import Outcome, append
+from cutover.write import LogHandler, Outcome, append
 from databases import Database
 from project.jobs.models import Job, JobLog
 from stages import at_phase
@@ -269,3 +271,64 @@ def test_outage_is_said_once(
     found = flush.status(binding)
     assert found is not None
     assert found.past >= 1
+
+
+class LimitExceeded(Exception):
+    """As Celery raises it from a signal."""
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_append_that_a_signal_interrupts_is_written_once_when_it_is_tried_again(
+    database: Database, buffer: RedisServer, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    binding = at_phase("job_logs", 2)
+    job = Job.objects.create()
+    append(binding, job, line("a"))
+    (writer,) = writers._resting
+
+    def limit(*_: Any, **__: Any) -> None:
+        raise LimitExceeded
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer.connection, "read_response" if taken else "send_packed_command", limit)
+        with pytest.raises(LimitExceeded):
+            append(binding, job, line("b"))
+    append(binding, job, line("b"))
+    append(binding, job, line("c"))
+    flushed(binding)
+    flushed(binding)
+    assert sorted(messages(job)) == sorted(listed(job)) == ["a", "b", "c"]
+
+
+def test_full_redis_is_written_past_and_takes_again_what_fits(
+    database: Database, buffer: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binding = at_phase("job_logs", 4)
+    job = Job.objects.create()
+    with Redis.from_url(buffer.uri) as client:
+        client.config_set("maxmemory", "1")
+        assert append(binding, job, line("a")) == Outcome(1, 0, 0)
+        client.config_set("maxmemory", "0")
+        monkeypatch.setattr(outage, "RETRY_SECONDS", 0.0)
+        assert append(binding, job, line("b")) == Outcome(0, 0, 1)
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    found = flush.status(binding)
+    assert found is not None
+    assert (found.entries, found.past) == (1, 1)
+    assert "maxmemory" in found.past_reason
+    assert "allkeys-lru" in found.problem
+
+
+def test_handler_puts_lines_into_the_buffer_inside_a_transaction(database: Database, buffer: RedisServer) -> None:
+    binding = at_phase("job_logs", 4)
+    job = Job.objects.create()
+    logger = logging.Logger("buffered")
+    handler = LogHandler("job_logs", job)
+    logger.addHandler(handler)
+    logger.error("warm")
+    with transaction.atomic(), CaptureQueriesContext(connection) as captured:
+        logger.error("inside")
+        assert not [query for query in captured.captured_queries if "joblog" in query["sql"].lower()]
+    flushed(binding)
+    assert messages(job) == ["warm", "inside"]
+    handler.close()

@@ -15,10 +15,10 @@ from cutover import db, interrupted, lease
 from cutover.errors import Busy, CutoverError, NotEncodable, ParentMissing
 from cutover.mapping import Binding
 from cutover.write import refusals, route
-from cutover.write.route import append
 from cutover.write.handler import aside, held, inherited
 from cutover.write.handler.kept import Line
 from cutover.write.handler.records import says_when
+from cutover.write.route import append
 
 CAUGHT = (Error, psycopg.Error, CutoverError)
 HOPELESS = (NotEncodable, DataError, IntegrityError)  # the line itself is at fault, and would be at the next try
