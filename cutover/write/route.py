@@ -90,7 +90,7 @@ def buffered(binding: Binding, parent_key: Any, rows: Sequence[Mapping[str, Any]
 
 def carried(pending: list[Item]) -> str | None:
     """The rows as an entry, or None where they have to be written at once."""
-    if any(element.reason for each in pending for element in each.elements):
+    if not all(each.sound for each in pending):
         # Some stream cannot hold it. Only the database can say whether that stream shows it, and the caller is to know at once.
         return None
     try:
