@@ -88,6 +88,22 @@ def buffer_patience() -> timedelta:
     return timedelta(seconds=amount("CUTOVER_BUFFER_PATIENCE_SECONDS", 60, "seconds") or 60)
 
 
+def shadow_reads(name: str) -> float:
+    """`CUTOVER_SHADOW_READS`, 0 by default: the share of reads that compares both sides, for all cutovers or by name.
+
+    Raises:
+        DeclarationError: it is no number from 0 to 1.
+    """
+    said = getattr(settings, "CUTOVER_SHADOW_READS", 0)
+    share = said.get(name, 0) if isinstance(said, dict) else said
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise DeclarationError(
+            f"CUTOVER_SHADOW_READS is {said!r}.",
+            hint="Set it to a share from 0 to 1 (0.01 is one read of a hundred), or to such shares by name.",
+        )
+    return share
+
+
 def replica_lag() -> timedelta | None:
     """`CUTOVER_REPLICA_LAG_SECONDS`, 1.5 by default: the backfill waits while a replica is further behind; None: never."""
     return seconds("CUTOVER_REPLICA_LAG_SECONDS", 1.5)

@@ -5,6 +5,7 @@ It only names things: it finds the binding when it is first needed, so that it c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,7 +13,8 @@ from typing import Any, TypeVar
 from django.db import models
 
 from cutover import conf, flush, read, write
-from cutover.mapping import Binding, bind, held
+from cutover.mapping import Binding, bind, held, path, value
+from cutover.read import Lists
 from cutover.write import Outcome, refusals
 from cutover.write.rewrite import whole
 
@@ -78,6 +80,19 @@ class Facade:
     def prefetch(self, parents: Iterable[models.Model]) -> None:
         """Load what the attribute of these instances shows, in a constant number of queries."""
         read.prefetch(self.binding, list(parents))
+
+    def lists(self, parent: Any) -> Lists:
+        """Parts of the lists of a parent: `lists(job).stdout[:20]`, `len(lists(job).stdout)`; JSON values."""
+        return Lists(self.binding, parent.pk if isinstance(parent, models.Model) else parent)
+
+    def plain(self, parent: models.Model) -> Any:
+        """What the attribute of an instance shows, as JSON values, whatever the class of the field makes of them."""
+        binding = self.binding
+        shown = getattr(parent, held.attname(binding), None)
+        if binding.field is None:
+            return shown
+        found = value.plain(binding, shown)
+        return found if isinstance(binding.field, models.JSONField) else json.loads(path.dump(found))
 
     def read(self, parent: Any, *, unflushed: bool = False) -> Any:
         """The document of a parent as the phase has it; `unflushed`: with what still waits in the buffer."""

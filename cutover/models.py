@@ -253,3 +253,34 @@ class BufferFallback(models.Model):
     lines = models.BigIntegerField()
     reason = models.TextField()
     at = models.DateTimeField()
+
+
+class Shadow(models.Model):
+    """A list of a parent that a reader of JSON and one of rows would see differently, as shadow reads found it."""
+
+    cutover = models.CharField(max_length=30)
+    parent_key = models.TextField()
+    stream = models.TextField()
+    list_key = models.TextField(default="")
+    number = models.IntegerField()
+    json_element = models.TextField(null=True)
+    row_element = models.TextField(null=True)
+    phase = models.SmallIntegerField()
+    times = models.IntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("cutover", "parent_key", "stream", "list_key"), name="cutover_shadow_once_v1"
+            ),
+        )
+
+
+class ShadowCount(models.Model):
+    """How many reads were compared."""
+
+    cutover = models.CharField(max_length=30, primary_key=True)
+    compared = models.BigIntegerField()
+    since = models.DateTimeField()

@@ -12,6 +12,7 @@ from cutover.gates import Verdict
 from cutover.ledger import Entry, Move
 from cutover.mapping import Binding
 from cutover.phase import Phase
+from cutover.read import shadows
 from cutover.sql import query
 
 
@@ -35,6 +36,7 @@ class Report:
     quarantined: int
     backfill: backfill.Status | None
     verification: verify.Result | None
+    shadow: shadows.Summary
     history: list[Move]
     buffer: flush.Status | None = None
 
@@ -70,6 +72,7 @@ class Report:
             "backfill": None if self.backfill is None else self.backfill.as_dict(),
             "verification": None if self.verification is None else self.verification.as_dict(),
             "buffer": None if self.buffer is None else self.buffer.as_dict(),
+            "shadow": self.shadow.as_dict(),
             "history": [history_dict(move) for move in self.history],
         }
 
@@ -93,6 +96,7 @@ def gather(binding: Binding, *, gates: bool | None = None) -> Report:
         quarantined=quarantine.open_count(alias, name) if there else 0,
         backfill=backfill.status(binding) if there and entry.phase >= Phase.DUAL_WRITE else None,
         verification=verify.latest(alias, name) if there else None,
+        shadow=shadows.summary(alias, name),
         history=ledger.history(alias, name),
         buffer=flush.status(binding) if there else None,
     )

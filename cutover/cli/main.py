@@ -26,7 +26,7 @@ class Translating(click.Group):
         return [name for name in ORDER if name in self.commands] + sorted(set(self.commands) - set(ORDER))
 
 
-ORDER = ("status", "advance", "rollback", "backfill", "quarantine", "flush", "verify", "check", "scaffold", "demo")
+ORDER = ("status", "advance", "rollback", "backfill", "quarantine", "flush", "verify", "shadow", "check", "scaffold", "demo")
 
 
 @click.group(cls=Translating, context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,7 +40,7 @@ def cutover(ctx: click.Context, settings: str | None) -> None:
 
 
 def add_commands() -> None:
-    from cutover.cli import advance, backfill, check, demo, flush, quarantine, scaffold, status, verify
+    from cutover.cli import advance, backfill, check, demo, flush, quarantine, scaffold, shadow, status, verify
 
     for command in (
         status.status,
@@ -50,6 +50,7 @@ def add_commands() -> None:
         quarantine.quarantine,
         flush.flush,
         verify.verify,
+        shadow.shadow,
         check.check,
         scaffold.scaffold,
         demo.demo_command,

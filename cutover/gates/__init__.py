@@ -6,6 +6,7 @@ Each gate has the name of its function as its id, which is also its section in t
 from cutover.gates.evidence import backfill_complete, quarantine_empty, rehydrated, verify_clean
 from cutover.gates.foreign import no_foreign_writers, no_foreign_writes, no_stale_rows
 from cutover.gates.schema import column_exists, index_ready, table_exists, trigger_current
+from cutover.gates.shadow import shadow_reads_agree
 from cutover.gates.standing import flags_on, fleet_agrees, settled
 from cutover.gates.verdict import Gate, Move, Verdict, evaluate
 
@@ -25,6 +26,7 @@ __all__ = [
     "quarantine_empty",
     "rehydrated",
     "settled",
+    "shadow_reads_agree",
     "table_exists",
     "trigger_current",
     "verify_clean",

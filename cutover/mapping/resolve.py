@@ -40,7 +40,7 @@ def resolve(cutover: type[Cutover]) -> Binding:
     parent_model = model(cutover, f"{app}.{model_name}", "source")
     child_model = model(cutover, cutover.target, "target")
     alias = router.db_for_write(parent_model)
-    field = json_field(parent_model, field_name)
+    field = own_field(cutover, parent_model, field_name)
     fk = foreign_key(cutover, child_model, parent_model)
     kinds = {each.name: kind(each, connections[alias]) for each in child_model._meta.concrete_fields}
     position, ordering = order(cutover, child_model, kinds)
@@ -80,6 +80,21 @@ def table(found: type[models.Model], alias: str) -> Table:
             f"{found._meta.label} has a primary key of several columns.", hint="Use a model with a single key column."
         )
     return Table(found, found._meta.db_table, cast(str, pk.column), key_type(pk, connections[alias]))
+
+
+def own_field(cutover: type[Cutover], parent_model: type[models.Model], name: str) -> models.Field[Any, Any] | None:
+    """The JSON field, or None where it has been removed.
+
+    Raises:
+        DeclarationError: the model inherits it from another table.
+    """
+    field = json_field(parent_model, name)
+    if field is not None and field.model._meta.db_table != parent_model._meta.db_table:
+        raise DeclarationError(
+            f"{cutover.name}: the field {name} of {parent_model._meta.label} is a column of {field.model._meta.db_table}.",
+            hint=f'Name the model of that table: source = "{field.model._meta.label}.{name}".',
+        )
+    return field
 
 
 def json_field(parent_model: type[models.Model], name: str) -> models.Field[Any, Any] | None:

@@ -5,12 +5,21 @@ After: the same Python attribute is served from the rows, united with what JSON 
 Back: at once while every row has its JSON element; after phase 4 was in use, JSON is rehydrated from the rows first.
 """
 
-from cutover.gates import Gate, flags_on, fleet_agrees, index_ready, rehydrated, settled, verify_clean
+from cutover.gates import (
+    Gate,
+    flags_on,
+    fleet_agrees,
+    index_ready,
+    rehydrated,
+    settled,
+    shadow_reads_agree,
+    verify_clean,
+)
 from cutover.mapping import Binding
 from cutover.phase import Phase
 
 PHASE = Phase.PROPERTY_SHIM
-GATES: tuple[Gate, ...] = (settled, flags_on, fleet_agrees, index_ready, verify_clean)
+GATES: tuple[Gate, ...] = (settled, flags_on, fleet_agrees, index_ready, verify_clean, shadow_reads_agree)
 BACK: tuple[Gate, ...] = (settled, rehydrated)
 
 

@@ -5,7 +5,17 @@ After: an append is one INSERT and takes no lock on the parent; the JSON column 
 Back: at once; the readers of phase 3 unite both sides as those of phase 4 do.
 """
 
-from cutover.gates import Gate, Move, Verdict, backfill_complete, flags_on, fleet_agrees, settled, trigger_current
+from cutover.gates import (
+    Gate,
+    Move,
+    Verdict,
+    backfill_complete,
+    flags_on,
+    fleet_agrees,
+    settled,
+    shadow_reads_agree,
+    trigger_current,
+)
 from cutover.mapping import Binding
 from cutover.phase import Phase
 
@@ -19,7 +29,14 @@ def backfilled_where_adopted(move: Move) -> Verdict:
     return Verdict("backfill_complete", True, "The rows carry positions; the backfill may come later.")
 
 
-GATES: tuple[Gate, ...] = (settled, flags_on, fleet_agrees, trigger_current, backfilled_where_adopted)
+GATES: tuple[Gate, ...] = (
+    settled,
+    flags_on,
+    fleet_agrees,
+    trigger_current,
+    backfilled_where_adopted,
+    shadow_reads_agree,
+)
 BACK: tuple[Gate, ...] = (settled,)
 
 

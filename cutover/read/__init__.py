@@ -6,10 +6,11 @@ from typing import Any
 from cutover.mapping import Binding, value
 from cutover.read import document
 from cutover.read.attribute import Attribute, install
+from cutover.read.lists import Lists
 from cutover.read.prefetch import prefetch
 from cutover.read.shim import Shim
 
-__all__ = ["Attribute", "Shim", "install", "prefetch", "read"]
+__all__ = ["Attribute", "Lists", "Shim", "install", "prefetch", "read"]
 
 
 def read(binding: Binding, key: Any, streams: Sequence[str] | None = None) -> Any:

@@ -12,7 +12,7 @@ from cutover import lease
 from cutover.mapping import Binding, bind, held, value
 from cutover.mapping.held import Origin
 from cutover.phase import Phase
-from cutover.read import document, refreshing
+from cutover.read import document, refreshing, shadow
 
 
 class Attribute:
@@ -32,8 +32,11 @@ class Attribute:
     def __get__(self, instance: models.Model | None, owner: type[models.Model] | None = None) -> Any:
         if instance is None:
             return self.inner.__get__(None, owner)
-        if not settled(self.binding, instance) and reads_rows(self.binding):
-            serve(self.binding, instance)
+        binding = self.binding
+        if not settled(binding, instance):
+            if reads_rows(binding):
+                serve(binding, instance)
+            shadow.reads(binding, (instance.pk,))
         return self.inner.__get__(instance, owner)
 
     def __set__(self, instance: models.Model, new: Any) -> None:

@@ -9,7 +9,7 @@ from django.db import models
 
 from cutover.mapping import Binding, held
 from cutover.mapping.held import Origin
-from cutover.read import attribute, document
+from cutover.read import attribute, document, shadow
 
 MOST_PARENTS = 1000  # of one statement
 
@@ -30,3 +30,4 @@ def prefetch(binding: Binding, instances: Iterable[models.Model]) -> None:
         for key, text in document.texts(binding, batch).items():
             for instance in wanted[key]:
                 attribute.keep(binding, instance, text, Origin.SERVED if rows else Origin.COLUMN)
+        shadow.reads(binding, batch)

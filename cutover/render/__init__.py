@@ -8,6 +8,7 @@ from cutover.render.mending import actions, rehydrated
 from cutover.render.movement import movement
 from cutover.render.progress import Step, last, progress
 from cutover.render.quarantine import CUT, quarantine, quarantined
+from cutover.render.shadow import shadow
 from cutover.render.status import status
 from cutover.render.verdicts import verdicts
 from cutover.render.verification import sides, verification
@@ -30,6 +31,7 @@ __all__ = [
     "quarantined",
     "rehydrated",
     "say",
+    "shadow",
     "sides",
     "status",
     "summary",

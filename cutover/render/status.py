@@ -54,6 +54,7 @@ def lines(report: Report) -> list[tuple[str, str]]:
         ("quarantine", f"{report.quarantined} elements" if report.quarantined else ""),
         ("verified", verified(report)),
         *([] if report.buffer is None else buffer(report.buffer)),
+        ("shadow", shadowed(report)),
         ("dropped", f"the column has been gone since {entry.dropped_at:%Y-%m-%d %H:%M:%S}" if entry.dropped_at else ""),
     ]
     return [(label, text) for label, text in said if text]
@@ -103,6 +104,19 @@ def verified(report: Report) -> str:
     found = ", ".join(f"{number} {kind}" for kind, number in sorted(result.found.items()))
     word = "differs" if result.differs else "agrees"
     return f"{result.finished_at:%Y-%m-%d %H:%M:%S}: {word}" + (f" ({found})" if found else "")
+
+
+def shadowed(report: Report) -> str:
+    """How many reads were compared, and what came of it."""
+    found = report.shadow
+    if not found.compared and not found.differences:
+        return ""
+    told = (
+        f"{found.differences} lists differ: `cutover shadow {report.entry.name}`"
+        if found.differences
+        else "none differs"
+    )
+    return f"{found.compared} reads compared, {told}"
 
 
 def writes(phase: Phase) -> str:
