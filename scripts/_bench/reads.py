@@ -35,7 +35,7 @@ class Case:
 def measure(options: Options) -> Report:
     """Every section that is asked for, each way in a process of its own, in turn."""
     report = Report("reads")
-    prepare(options)
+    prepare()
     if options.wants("single"):
         singles(report, options)
     if options.wants("page"):
@@ -45,9 +45,9 @@ def measure(options: Options) -> Report:
     return report
 
 
-def prepare(options: Options) -> None:
+def prepare() -> None:
     """Jobs whose lines all have rows, and the index that the project's migration brings."""
-    data.jobs(max(2 * PAGE, options.elements // LINES // 5) if not options.short else PAGE, LINES)
+    data.jobs(PAGE, LINES)
     common.at_phase("job_logs", 2)
     data.begin("job_logs")
     common.alone(ways.limit, "job_logs")
