@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cutover", "0004_crew")]
+    dependencies = [("cutover", "0005_buffer")]
 
     operations = [
         migrations.CreateModel(
