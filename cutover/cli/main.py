@@ -26,7 +26,19 @@ class Translating(click.Group):
         return [name for name in ORDER if name in self.commands] + sorted(set(self.commands) - set(ORDER))
 
 
-ORDER = ("status", "advance", "rollback", "backfill", "quarantine", "flush", "verify", "shadow", "check", "scaffold", "demo")
+ORDER = (
+    "status",
+    "advance",
+    "rollback",
+    "backfill",
+    "quarantine",
+    "flush",
+    "verify",
+    "shadow",
+    "check",
+    "scaffold",
+    "demo",
+)
 
 
 @click.group(cls=Translating, context_settings={"help_option_names": ["-h", "--help"]})
