@@ -14,6 +14,7 @@ from cutover.operations.operation import CutoverOperation, Deconstructed, Turn
 from cutover.phase import Phase
 from cutover.schema import column, introspect, locks, names, restore, watch
 from cutover.schema.column import Place
+from cutover.schema.locks import Wanted
 from cutover.sql import query
 
 NOBODY = "migrate, without parents"  # who moves the ledger of an empty database
@@ -73,7 +74,7 @@ class DropColumn(CutoverOperation):
         if binding is None and not introspect.empty(place.alias, place.table):
             raise undeclared(self.name)
         if introspect.find_column(place.alias, place.table, place.column) is None:
-            locks.short_lock(place.alias, lambda: column.add(place, self.bound_field), [place.table])
+            locks.short_lock(place.alias, lambda: column.add(place, self.bound_field), [Wanted(place.table)])
         if binding is not None and ledger.read(place.alias, self.name).dropped_at is not None:
             self.fill(self.binding(turn) or binding)
         ledger.set_dropped(place.alias, self.name, False)
@@ -119,7 +120,6 @@ def drop(place: Place, name: str, epoch: int | None) -> None:
     """
 
     def work() -> None:
-        db.run(place.alias, query("schema", "lock_table", table=place.table))
         if epoch is None:
             conditions.refuse(str(place), arrived(place))
             finish(place.alias, name)
@@ -129,7 +129,7 @@ def drop(place: Place, name: str, epoch: int | None) -> None:
         watch.drop_triggers(place.alias, name, place.table)
         column.drop(place)
 
-    locks.short_lock(place.alias, work, [place.table])
+    locks.short_lock(place.alias, work, [Wanted(place.table)])
     watch.remove(place.alias, name, place.table)
 
 

@@ -11,6 +11,7 @@ from psycopg import sql
 from cutover import db
 from cutover.errors import Refused
 from cutover.schema import introspect, locks, names
+from cutover.schema.locks import Wanted
 from cutover.sql import query
 
 
@@ -97,7 +98,7 @@ def drop(place: Place) -> None:
 
 
 def change(place: Place, statement: sql.Composable) -> None:
-    locks.short_lock(place.alias, lambda: db.run(place.alias, statement), [place.table])
+    locks.short_lock(place.alias, lambda: db.run(place.alias, statement), [Wanted(place.table)])
 
 
 def default_sql(field: "models.Field[Any, Any]", alias: str) -> sql.Composable | None:

@@ -1,6 +1,7 @@
 """The foreign key from the rows to their parents: added without a scan, validated without stopping anybody.
 
-It comes late. While the parents are locked by `SELECT ... FOR UPDATE`, an insert of a row with a foreign key waits for them.
+The parents are locked first, as writers do it who lock their parent and append then. It comes late: while the parents are locked
+by `SELECT ... FOR UPDATE`, an insert of a row with a foreign key waits for them.
 """
 
 import psycopg
@@ -11,13 +12,15 @@ from cutover import db
 from cutover.errors import Refused
 from cutover.mapping import Binding
 from cutover.schema import introspect, locks, names
+from cutover.schema.locks import Mode, Wanted
 from cutover.sql import query
 
 
 def ensure(binding: Binding) -> None:
     """Add the foreign key NOT VALID, then validate it.
 
-    The first locks the parents EXCLUSIVE and the rows SHARE ROW EXCLUSIVE, for an instant; the second stops nobody.
+    The first locks the parents EXCLUSIVE and the rows SHARE ROW EXCLUSIVE, for an instant; the second stops nobody. Killed in
+    between, it leaves a foreign key that is not validated, and the next run validates that one.
 
     Raises:
         Busy: a lock was not obtained.
@@ -26,12 +29,14 @@ def ensure(binding: Binding) -> None:
     found = introspect.foreign_keys(binding)
     if any(found.values()):
         return
-    tables = [binding.child.identifier, binding.parent.identifier]
+    rows, parents = binding.child.identifier, binding.parent.identifier
     name = next(iter(found), names.parent_constraint(binding.name))
     if not found:
-        locks.short_lock(binding.alias, lambda: add(binding), tables, mode=locks.EXCLUSIVE)
+        wanted = [Wanted(parents, Mode.EXCLUSIVE), Wanted(rows, Mode.SHARE_ROW_EXCLUSIVE)]
+        locks.short_lock(binding.alias, lambda: db.run(binding.alias, adding(binding)), wanted)
     try:
-        locks.short_lock(binding.alias, lambda: validate(binding, name), tables[:1], mode=locks.SHARE_UPDATE_EXCLUSIVE)
+        work = lambda: db.run(binding.alias, validating(binding, name))  # noqa: E731
+        locks.short_lock(binding.alias, work, [Wanted(rows, Mode.SHARE_UPDATE_EXCLUSIVE)])
     except IntegrityError as error:
         if not isinstance(db.driver_error(error), psycopg.errors.ForeignKeyViolation):
             raise
@@ -43,12 +48,12 @@ def drop(binding: Binding) -> None:
     name = names.parent_constraint(binding.name)
     if name in introspect.foreign_keys(binding):
         statement = query("schema", "drop_constraint", table=binding.child.identifier, constraint=sql.Identifier(name))
-        tables = [binding.child.identifier, binding.parent.identifier]
-        locks.short_lock(binding.alias, lambda: db.run(binding.alias, statement), tables)
+        wanted = [Wanted(binding.parent.identifier), Wanted(binding.child.identifier)]
+        locks.short_lock(binding.alias, lambda: db.run(binding.alias, statement), wanted)
 
 
-def add(binding: Binding) -> None:
-    locks.lock_ahead(binding.alias, binding.parent.identifier)
+def adding(binding: Binding) -> sql.Composed:
+    """The statement that adds it NOT VALID."""
     parts = {
         "table": binding.child.identifier,
         "constraint": sql.Identifier(names.parent_constraint(binding.name)),
@@ -56,12 +61,13 @@ def add(binding: Binding) -> None:
         "parent": binding.parent.identifier,
         "pk": sql.Identifier(binding.parent.pk),
     }
-    db.run(binding.alias, query("schema", "add_foreign_key", **parts))
+    return query("schema", "add_foreign_key", **parts)
 
 
-def validate(binding: Binding, name: str) -> None:
+def validating(binding: Binding, name: str) -> sql.Composed:
+    """The statement that validates it."""
     parts = {"table": binding.child.identifier, "constraint": sql.Identifier(name)}
-    db.run(binding.alias, query("schema", "validate_constraint", **parts))
+    return query("schema", "validate_constraint", **parts)
 
 
 def orphans(binding: Binding) -> Refused:

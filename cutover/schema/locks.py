@@ -3,6 +3,9 @@
 A statement that waits for a lock makes everybody who comes later wait behind it; so it waits briefly, lets the queue pass, and
 tries again. (pgroll and online_migrations do the same, with these numbers.) Where the caller is in a transaction already, each
 try is a savepoint of it.
+
+Note [One wait for a try]: a try has one limit for all its locks together. With one for each, whoever queues for the first lock
+would wait while we wait for the second as well.
 """
 
 import random
@@ -10,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from enum import StrEnum
 from typing import TypeVar
 
 import psycopg
@@ -20,6 +24,7 @@ from psycopg import sql
 from cutover import db
 from cutover.errors import Busy
 from cutover.schema import names
+from cutover.schema.blockers import Blocker, Seen
 from cutover.sql import query
 
 T = TypeVar("T")
@@ -29,108 +34,150 @@ TRIES = 30
 FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=2)
 
-# The table of conflicts in the manual, "Explicit Locking".
-WRITERS = ("RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareLock", "ShareRowExclusiveLock")
-SHARE_ROW_EXCLUSIVE = (*WRITERS, "ExclusiveLock", "AccessExclusiveLock")
-EXCLUSIVE = ("RowShareLock", *SHARE_ROW_EXCLUSIVE)
-ACCESS_EXCLUSIVE = ("AccessShareLock", *EXCLUSIVE)
-SHARE_UPDATE_EXCLUSIVE = SHARE_ROW_EXCLUSIVE[1:]
 
-
-@dataclass(frozen=True)
-class Blocker:
-    """Who holds a lock that conflicts with the one wanted; what an ordinary role may not see is None."""
-
-    pid: int | None
-    application_name: str | None
-    user: str | None
-    state: str | None
-    since: datetime | None
-    gid: str | None
-    backend: str | None
-    mode: str
-
-    def __str__(self) -> str:
-        if self.gid is not None:
-            who = f"prepared transaction {self.gid!r} of {self.user}"
-        elif self.backend not in (None, "client backend"):
-            who = f"{self.backend}, pid {self.pid}"
-        else:
-            who = f"pid {self.pid}, {self.application_name or 'no application_name'} as {self.user}"
-        state = f", {self.state}" if self.state else ""
-        return who + state + (f", since {self.since:%H:%M:%S}" if self.since else "")
-
-
-def short_lock(
-    alias: str,
-    work: Callable[[], T],
-    tables: Sequence[sql.Composable],
-    *,
-    mode: Sequence[str] = ACCESS_EXCLUSIVE,
-    timeout: timedelta = TIMEOUT,
-    tries: int = TRIES,
-    pause: Callable[[float], None] = time.sleep,
-) -> T:
-    """Run `work` in a transaction that waits at most `timeout` for any lock, and again, at most `tries` times.
-
-    Args:
-        work: the statements; run anew at every try.
-        tables: those that `work` locks; asked for blockers when a lock was not obtained.
-        mode: the lock modes that conflict with the strongest lock that `work` takes.
-
-    Raises:
-        Busy: no try obtained its lock; the message names who held it last.
-    """
-    seen: list[Blocker] = []
-    for number in range(tries):
-        try:
-            with patience(alias, timeout):
-                return work()
-        except DatabaseError as error:
-            if not lock_not_obtained(error):
-                raise
-            seen = blockers(alias, tables, mode) or seen
-        if number + 1 < tries:
-            pause(next_pause(number))
-    raise busy(tables, seen, timeout, tries)
-
-
-@contextmanager
-def patience(alias: str, timeout: timedelta) -> Iterator[None]:
-    """A transaction, or a savepoint of the caller's, with a lock_timeout of its own."""
-    milliseconds = f"{int(timeout.total_seconds() * 1000)}ms"
-    if not db.in_transaction(alias):
-        with db.read_committed(alias):
-            db.set_local(alias, "lock_timeout", milliseconds)
-            yield
-        return
-    before = db.scalar(alias, sql.SQL("SELECT current_setting('lock_timeout')"))
-    with transaction.atomic(using=alias):
-        db.set_local(alias, "lock_timeout", milliseconds)
-        yield
-        db.set_local(alias, "lock_timeout", before)
-
-
-def lock_ahead(alias: str, table: sql.Composable) -> None:
-    """Lock a table of parents (EXCLUSIVE) before a statement that takes SHARE ROW EXCLUSIVE on it.
+class Mode(StrEnum):
+    """The modes of table locks that the toolkit takes, in the words of LOCK TABLE, from the weakest to the strongest.
 
     Note [Lockers go first]: a transaction that has said SELECT ... FOR UPDATE holds ROW SHARE on the table. When it then
     updates the row, it would queue behind our request for SHARE ROW EXCLUSIVE, which does not conflict with ROW SHARE; and we
     wait for the writers who wait for its row: at every try, as long as the row is hot. (The deadlock detector would put the
     queue right, but after a second, and no try waits that long.) EXCLUSIVE does conflict with what it holds, and PostgreSQL
-    lets the holder of a conflicting lock pass in front of the one who waits for it. Plain readers pass.
+    lets the holder of a conflicting lock pass in front of the one who waits for it. Plain readers pass. So what needs SHARE ROW
+    EXCLUSIVE on the parents takes EXCLUSIVE first.
     """
-    db.run(alias, query("schema", "lock_ahead", table=table))
+
+    ACCESS_SHARE = "ACCESS SHARE"
+    ROW_SHARE = "ROW SHARE"
+    ROW_EXCLUSIVE = "ROW EXCLUSIVE"
+    SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+    SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+    EXCLUSIVE = "EXCLUSIVE"
+    ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+
+    @property
+    def conflicts(self) -> list[str]:
+        """The modes of others that it waits for, as in pg_locks.mode. (The manual, "Explicit Locking", has the table.)"""
+        return list(WEAKEST_FIRST[FIRST_CONFLICT[self] :])
+
+    @property
+    def held(self) -> str:
+        """The same as pg_locks.mode has it."""
+        return f"{self.title().replace(' ', '')}Lock"
+
+
+# As pg_locks.mode has them. Each mode conflicts with one of these and with all that come after it.
+FIRST_CONFLICT = {
+    Mode.ACCESS_SHARE: 7,
+    Mode.ROW_SHARE: 6,
+    Mode.ROW_EXCLUSIVE: 4,
+    Mode.SHARE_UPDATE_EXCLUSIVE: 3,
+    Mode.SHARE_ROW_EXCLUSIVE: 2,
+    Mode.EXCLUSIVE: 1,
+    Mode.ACCESS_EXCLUSIVE: 0,
+}
+WEAKEST_FIRST = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A lock on a table, for as long as the transaction lasts.
+
+    Attributes:
+        rows: the work locks rows of it. Who holds which row no catalogue says, so whoever may hold any of them is named.
+    """
+
+    table: sql.Composable
+    mode: Mode = Mode.ACCESS_EXCLUSIVE
+    rows: bool = False
+
+    @property
+    def conflicts(self) -> list[str]:
+        return Mode.EXCLUSIVE.conflicts if self.rows else self.mode.conflicts
+
+
+def short_lock(
+    alias: str,
+    work: Callable[[], T],
+    wanted: Sequence[Wanted],
+    *,
+    timeout: timedelta = TIMEOUT,
+    tries: int = TRIES,
+    pause: Callable[[float], None] = time.sleep,
+) -> T:
+    """Lock the tables and run `work` in one transaction that waits at most `timeout` in all for its locks; at most `tries` times.
+
+    Args:
+        work: the statements; run anew at every try, with the locks held.
+        wanted: what to lock, in this order.
+
+    Raises:
+        Busy: no try obtained its locks; the message names who held them last.
+    """
+    seen = Seen()
+    for number in range(tries):
+        try:
+            with patience(alias, timeout) as limit:
+                for each in wanted:
+                    limit.shrink()
+                    db.run(alias, query("schema", "lock", table=each.table, mode=sql.SQL(each.mode.value)))
+                limit.shrink()
+                return work()
+        except DatabaseError as error:
+            if not lock_not_obtained(error):
+                raise
+            seen.take(blockers(alias, wanted))
+        if number + 1 < tries:
+            pause(next_pause(number))
+    raise busy(wanted, seen, timeout, tries)
+
+
+@dataclass
+class Limit:
+    """What is left of the time that a try may wait."""
+
+    alias: str
+    until: float
+
+    def shrink(self) -> None:
+        """Let the next statement wait for the rest of it, and never for ever: 0 would mean that."""
+        left = max(1, int((self.until - time.monotonic()) * 1000))
+        db.set_local(self.alias, "lock_timeout", f"{left}ms")
+
+
+@contextmanager
+def patience(alias: str, timeout: timedelta) -> Iterator[Limit]:
+    """A transaction, or a savepoint of the caller's, with a lock_timeout of its own."""
+    limit = Limit(alias, time.monotonic() + timeout.total_seconds())
+    if not db.in_transaction(alias):
+        with db.read_committed(alias):
+            yield limit
+        return
+    before = db.scalar(alias, sql.SQL("SELECT current_setting('lock_timeout')"))
+    with transaction.atomic(using=alias):
+        yield limit
+        db.set_local(alias, "lock_timeout", before)
 
 
 def lock_not_obtained(error: DatabaseError) -> bool:
     return isinstance(db.driver_error(error), psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
 
 
-def blockers(alias: str, tables: Sequence[sql.Composable], mode: Sequence[str] = ACCESS_EXCLUSIVE) -> list[Blocker]:
+def blockers(alias: str, wanted: Sequence[Wanted]) -> list[Blocker]:
     """Who holds a conflicting lock on one of the tables now. (When lock_timeout has fired, nobody blocks us any more.)"""
-    values = {"relations": [names.text(table) for table in tables], "modes": list(mode)}
-    return [Blocker(*row) for row in db.rows(alias, query("schema", "blockers"), values)]
+    found = []
+    for each in wanted:
+        values = {"relations": [names.text(each.table)], "modes": each.conflicts}
+        found += [Blocker(*row) for row in db.rows(alias, query("schema", "blockers"), values)]
+    return found
 
 
 def next_pause(number: int) -> float:
@@ -139,10 +186,8 @@ def next_pause(number: int) -> float:
     return float(longest * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the tries, guards nothing
 
 
-def busy(tables: Sequence[sql.Composable], seen: Sequence[Blocker], timeout: timedelta, tries: int) -> Busy:
-    where = " and ".join(names.text(table).replace('"', "") for table in tables)
-    who = "; ".join(map(str, seen)) or "nobody who is still there"
+def busy(wanted: Sequence[Wanted], seen: Seen, timeout: timedelta, tries: int) -> Busy:
+    where = " and ".join(names.text(each.table).replace('"', "") for each in wanted)
     return Busy(
-        f"No lock on {where} in {tries} tries of {timeout.total_seconds():g} s; it was held by {who}.",
-        hint="Wait for them or end them (pg_terminate_backend), then run the same again; nothing was changed.",
+        f"No lock on {where} in {tries} tries of {timeout.total_seconds():g} s; it was held by {seen}.", hint=seen.hint
     )

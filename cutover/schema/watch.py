@@ -16,6 +16,7 @@ from cutover.errors import CutoverError
 from cutover.mapping import Binding, BoundStream, document
 from cutover.phase import Phase
 from cutover.schema import locks, names
+from cutover.schema.locks import Mode, Wanted
 from cutover.sql import query
 
 
@@ -54,12 +55,12 @@ def install(binding: Binding) -> None:
     statements = source(binding)
 
     def work() -> None:
-        locks.lock_ahead(binding.alias, binding.parent.identifier)
         for statement in statements:
             db.run(binding.alias, statement)
         db.run(binding.alias, comment(binding, statements))
 
-    locks.short_lock(binding.alias, work, [binding.parent.identifier], mode=locks.EXCLUSIVE)
+    # Not SHARE ROW EXCLUSIVE, which would do for a trigger: see Note [Lockers go first].
+    locks.short_lock(binding.alias, work, [Wanted(binding.parent.identifier, Mode.EXCLUSIVE)])
 
 
 def remove(alias: str, name: str, table: sql.Composable) -> None:
@@ -70,7 +71,7 @@ def remove(alias: str, name: str, table: sql.Composable) -> None:
     """
     values = {"relation": names.text(table), "function": names.watch_function(name)}
     if db.rows(alias, query("schema", "triggers"), values):
-        locks.short_lock(alias, lambda: drop_triggers(alias, name, table), [table])
+        locks.short_lock(alias, lambda: drop_triggers(alias, name, table), [Wanted(table)])
     db.run(alias, query("watch", "drop_function", function=sql.Identifier(names.watch_function(name))))
 
 

@@ -56,10 +56,11 @@ WHERE c.oid = to_regclass('cutover_ledger')
 SELECT EXISTS (SELECT FROM {table})
 
 -- name: blockers
--- Who holds a lock on one of these tables that conflicts with the one wanted. An ordinary role does not see the state of
--- other roles' sessions, and a prepared transaction has none.
+-- Who holds a lock on one of these tables that conflicts with the one wanted. An ordinary role does not see state, age and query
+-- of other roles' sessions (application, role and whether it vacuums it does), and a prepared transaction has no session.
 SELECT DISTINCT ON (l.pid, p.gid) l.pid, a.application_name, COALESCE(a.usename::text, p.owner::text), a.state,
-       COALESCE(a.xact_start, p.prepared), p.gid, a.backend_type, l.mode
+       extract(epoch FROM clock_timestamp() - COALESCE(a.xact_start, p.prepared))::float8, left(a.query, 1000), p.gid,
+       EXISTS (SELECT FROM pg_stat_progress_vacuum v WHERE v.pid = l.pid), l.mode
 FROM pg_locks l
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
@@ -133,13 +134,9 @@ ALTER TABLE {table} ADD COLUMN {column} {type} {default} {null}
 -- ACCESS EXCLUSIVE, without a rewrite.
 ALTER TABLE {table} DROP COLUMN {column}
 
--- name: lock_table
--- The one hot lock of the drop.
-LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE
-
--- name: lock_ahead
--- Stronger than the statement after it needs: see Note [Lockers go first].
-LOCK TABLE {table} IN EXCLUSIVE MODE
+-- name: lock
+-- A lock of a table until the end of the transaction; whoever wants it waits as long as its lock_timeout says.
+LOCK TABLE {table} IN {mode} MODE
 
 -- name: hold
 -- The phase of a cutover, held until the end of the transaction; a runner that moves it waits.
