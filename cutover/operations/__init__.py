@@ -6,8 +6,10 @@ migrations say `atomic = False`.
 
 from cutover.operations.archive import ArchiveColumn, StripClaimed
 from cutover.operations.drop import DropColumn
+from cutover.operations.forget import ForgetField
 from cutover.operations.relax import RelaxColumn
 from cutover.operations.rows import EnsureConstraint, EnsureIndex
+from cutover.operations.table import EnsureTable
 from cutover.operations.watch import InstallWatch, RefreshWatch, RemoveWatch
 
 __all__ = [
@@ -15,6 +17,8 @@ __all__ = [
     "DropColumn",
     "EnsureConstraint",
     "EnsureIndex",
+    "EnsureTable",
+    "ForgetField",
     "InstallWatch",
     "RefreshWatch",
     "RelaxColumn",

@@ -126,11 +126,11 @@ def drop(place: Place, name: str, epoch: int | None) -> None:
         else:
             conditions.refuse(str(place), meanwhile(place.alias, name, epoch))
             ledger.set_dropped(place.alias, name, True)
-        watch.drop_triggers(place.alias, name, place.table)
+        for statement in watch.script_back(name, place.table):
+            db.run(place.alias, statement)
         column.drop(place)
 
     locks.short_lock(place.alias, work, [Wanted(place.table)])
-    watch.remove(place.alias, name, place.table)
 
 
 def meanwhile(alias: str, name: str, epoch: int) -> list[Reason]:

@@ -10,10 +10,10 @@ from cutover.scan.tree import Source, Tree
 
 Key = tuple[str, str]
 OURS = {
-    "ArchiveColumn", "DropColumn", "EnsureConstraint", "EnsureIndex", "InstallWatch", "RefreshWatch", "RelaxColumn",
-    "RemoveWatch", "StripClaimed",
+    "ArchiveColumn", "DropColumn", "EnsureConstraint", "EnsureIndex", "ForgetField", "InstallWatch", "RefreshWatch",
+    "RelaxColumn", "RemoveWatch", "StripClaimed",
 }  # fmt: skip
-ALONE = OURS - {"InstallWatch", "RefreshWatch", "RemoveWatch"}
+ALONE = OURS - {"ForgetField", "InstallWatch", "RefreshWatch", "RemoveWatch"}
 ORDER = {
     "AddField": ("model_name", "name", "field"),
     "AlterField": ("model_name", "name", "field"),
@@ -22,6 +22,7 @@ ORDER = {
     "RenameModel": ("old_name", "new_name"),
     "AlterModelTable": ("name", "table"),
     "CreateModel": ("name", "fields"),
+    "EnsureTable": ("name", "fields"),
     "DeleteModel": ("name",),
     "RunSQL": ("sql", "reverse_sql"),
     **dict.fromkeys(OURS, ("name",)),

@@ -42,8 +42,8 @@ def of_parent(target: Target, pair: Each, argument: str = "model_name") -> bool:
 
 
 def state_removals(target: Target) -> list[Each]:
-    """RemoveField of the column in the state alone."""
-    return [pair for pair in removals(target) if not pair[1].in_database]
+    """The column's field leaves the state alone: our operation, or a RemoveField there."""
+    return [*ours(target, "ForgetField"), *(pair for pair in removals(target) if not pair[1].in_database)]
 
 
 def removals(target: Target) -> list[Each]:
@@ -58,7 +58,9 @@ def no_table(target: Target) -> Iterator[Finding]:
     """E020."""
     app, name = target.spec.child_app, target.spec.child.lower()
     made = any(
-        migration.app == app and operation.kind == "CreateModel" and operation.text("name").lower() == name
+        migration.app == app
+        and operation.kind in ("CreateModel", "EnsureTable")
+        and operation.text("name").lower() == name
         for migration, operation in every(target)
     )
     made = made or any(

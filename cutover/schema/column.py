@@ -40,11 +40,18 @@ def relax(place: Place, field: "models.Field[Any, Any]") -> None:
     found = introspect.find_column(place.alias, place.table, place.column)
     if found is None or found.default is not None:
         return
+    if found.nullable and default_sql(field, place.alias) is None:
+        return
+    for statement in relaxing(place, field):
+        change(place, statement)
+
+
+def relaxing(place: Place, field: "models.Field[Any, Any]") -> list[sql.Composed]:
+    """The statement that does it, whatever is there."""
     default = default_sql(field, place.alias)
     if default is not None:
-        change(place, query("schema", "set_default", **place.parts, default=default))
-    elif not found.nullable:
-        change(place, query("schema", "drop_not_null", **place.parts))
+        return [query("schema", "set_default", **place.parts, default=default)]
+    return [query("schema", "drop_not_null", **place.parts)]
 
 
 def tighten(place: Place, field: "models.Field[Any, Any]") -> None:

@@ -47,9 +47,14 @@ def drop(binding: Binding) -> None:
     """Drop the toolkit's foreign key, where it is (ACCESS EXCLUSIVE on both tables, for an instant)."""
     name = names.parent_constraint(binding.name)
     if name in introspect.foreign_keys(binding):
-        statement = query("schema", "drop_constraint", table=binding.child.identifier, constraint=sql.Identifier(name))
         wanted = [Wanted(binding.parent.identifier), Wanted(binding.child.identifier)]
-        locks.short_lock(binding.alias, lambda: db.run(binding.alias, statement), wanted)
+        locks.short_lock(binding.alias, lambda: db.run(binding.alias, removal(binding)), wanted)
+
+
+def removal(binding: Binding) -> sql.Composed:
+    """The statement that drops it."""
+    name = sql.Identifier(names.parent_constraint(binding.name))
+    return query("schema", "drop_constraint", table=binding.child.identifier, constraint=name)
 
 
 def adding(binding: Binding) -> sql.Composed:

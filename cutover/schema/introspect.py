@@ -30,6 +30,11 @@ def find_column(alias: str, table: sql.Composable, column: str) -> Column | None
     return None if found is None else Column(*found)
 
 
+def columns(alias: str, table: sql.Composable) -> set[str]:
+    """The names of all columns of a table."""
+    return {name for (name,) in db.rows(alias, query("schema", "columns"), {"relation": names.text(table)})}
+
+
 def comment(alias: str, table: sql.Composable) -> str:
     """The comment on a table; empty where there is none."""
     return db.scalar(alias, query("schema", "relation_comment"), {"relation": names.text(table)}) or ""

@@ -52,15 +52,26 @@ def install(binding: Binding) -> None:
     """
     if state(binding) is State.CURRENT:
         return
-    statements = source(binding)
+    statements = script(binding)
 
     def work() -> None:
         for statement in statements:
             db.run(binding.alias, statement)
-        db.run(binding.alias, comment(binding, statements))
 
     # Not SHARE ROW EXCLUSIVE, which would do for a trigger: see Note [Lockers go first].
     locks.short_lock(binding.alias, work, [Wanted(binding.parent.identifier, Mode.EXCLUSIVE)])
+
+
+def script(binding: Binding) -> list[db.Statement]:
+    """The statements that make the function and its triggers, whatever is there."""
+    statements = source(binding)
+    return [*statements, comment(binding, statements)]
+
+
+def script_back(name: str, table: sql.Composable) -> list[db.Statement]:
+    """The statements that remove them."""
+    function = query("watch", "drop_function", function=sql.Identifier(names.watch_function(name)))
+    return [*trigger_removals(name, table), function]
 
 
 def remove(alias: str, name: str, table: sql.Composable) -> None:
@@ -77,8 +88,13 @@ def remove(alias: str, name: str, table: sql.Composable) -> None:
 
 def drop_triggers(alias: str, name: str, table: sql.Composable) -> None:
     """Drop the triggers in the caller's transaction."""
-    for trigger in (names.watch_update(name), names.watch_insert(name)):
-        db.run(alias, query("watch", "drop_trigger", trigger=sql.Identifier(trigger), table=table))
+    for statement in trigger_removals(name, table):
+        db.run(alias, statement)
+
+
+def trigger_removals(name: str, table: sql.Composable) -> list[sql.Composed]:
+    triggers = map(sql.Identifier, (names.watch_update(name), names.watch_insert(name)))
+    return [query("watch", "drop_trigger", trigger=each, table=table) for each in triggers]
 
 
 def source(binding: Binding) -> list[str]:

@@ -8,6 +8,11 @@ SELECT format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, pg_get_expr(d.adb
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = to_regclass(%(relation)s::text) AND a.attname = %(column)s::text AND NOT a.attisdropped
 
+-- name: columns
+-- The names of all columns of a table.
+SELECT a.attname FROM pg_attribute a
+WHERE a.attrelid = to_regclass(%(relation)s::text) AND a.attnum > 0 AND NOT a.attisdropped
+
 -- name: index_valid
 -- Whether an index on this table under this name is valid; no row where there is none.
 SELECT i.indisvalid AND i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
