@@ -5,6 +5,7 @@ Nothing is cached: tests and `override_settings` see a change at once.
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 
@@ -118,6 +119,21 @@ def archive_backlog() -> int | None:
     """`CUTOVER_ARCHIVE_BACKLOG_FILES`, 64 by default (1 GiB): the backfill waits while more files of WAL are to be archived."""
     found = amount("CUTOVER_ARCHIVE_BACKLOG_FILES", 64, "files")
     return None if found is None else int(found)
+
+
+def archive_directory() -> Path:
+    """`CUTOVER_ARCHIVE_DIRECTORY`: where ArchiveColumn(..., to="file") writes, on the machine that migrates.
+
+    Raises:
+        DeclarationError: it is not set.
+    """
+    found = os.environ.get("CUTOVER_ARCHIVE_DIRECTORY") or getattr(settings, "CUTOVER_ARCHIVE_DIRECTORY", None)
+    if not found:
+        raise DeclarationError(
+            "CUTOVER_ARCHIVE_DIRECTORY is not set, and the archive is a file.",
+            hint="Name a directory that outlives the deploy, in the settings or in the environment.",
+        )
+    return Path(found)
 
 
 def old_transaction_report() -> timedelta | None:

@@ -5,7 +5,7 @@ literal `%` in it is doubled. Nothing here relies on session state: it works beh
 passes through a statement, a soft time limit too, leaves the connection at rest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,6 +113,25 @@ def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]
             copy.write_row(record)
             count += 1
     return count
+
+
+def copy_blocks_in(alias: str, statement: Statement, blocks: Iterable[bytes]) -> None:
+    """Stream what COPY wrote back into `COPY ... FROM STDIN`."""
+    wrapper = connections[alias]
+    with wrapper.cursor() as opened, wrapper.wrap_database_errors, opened.cursor.copy(render(statement)) as copy:
+        for block in blocks:
+            copy.write(block)
+
+
+def copy_out(alias: str, statement: Statement, params: Mapping[str, object]) -> Iterator[bytes]:
+    """What `COPY ... TO STDOUT` writes, block by block. The values are put in by the driver: COPY takes no parameters."""
+    wrapper = connections[alias]
+    with (
+        wrapper.cursor() as opened,
+        wrapper.wrap_database_errors,
+        opened.cursor.copy(render(statement), params) as copy,
+    ):
+        yield from (bytes(block) for block in copy)
 
 
 @contextmanager

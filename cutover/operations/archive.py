@@ -1,26 +1,39 @@
 """Operations that delete nothing yet, or not the column: the archive, and the removal of the claimed lists."""
 
 from cutover import ledger
-from cutover.errors import Refused
+from cutover.errors import DeclarationError, Refused
 from cutover.operations import conditions
+from cutover.operations.locking import PARENTS, Taken
 from cutover.operations.operation import CutoverOperation, Deconstructed, Turn
 from cutover.schema import archive, introspect, names, residue, restore
 from cutover.schema.column import Place
+from cutover.schema.locks import Mode
 
 
 class ArchiveColumn(CutoverOperation):
-    """Keep every document as it is, in a table of its own, before its column is dropped. Back: that table is removed.
+    """Keep every document as it is, before its column is dropped. Back: a table is removed, a file is left where it is.
 
-    It refuses like the drop itself. It can be interrupted, and goes on where it was.
+    It refuses like the drop itself. It can be interrupted, and goes on where it was. It reads in chunks and locks nobody out.
+
+    Args:
+        name: the cutover.
+        model: the parent, `app.Model`.
+        column: the JSON column.
+        to: `table`, a table of its own in the same database, or `file`, a compressed file in CUTOVER_ARCHIVE_DIRECTORY. Both
+            have a manifest with a checksum for each chunk, in a table beside.
     """
 
-    def __init__(self, name: str, model: str, column: str) -> None:
+    locks = (Taken(PARENTS, Mode.ACCESS_SHARE, "while a chunk is read"),)
+
+    def __init__(self, name: str, model: str, column: str, to: str = "table") -> None:
         super().__init__(name)
         self.model_label = model
         self.column = column
+        self.to = to
 
     def deconstruct(self) -> Deconstructed:
-        return self.__class__.__name__, [self.name], {"model": self.model_label, "column": self.column}
+        values = {"model": self.model_label, "column": self.column}
+        return self.__class__.__name__, [self.name], values | ({"to": self.to} if self.to != "table" else {})
 
     def describe(self) -> str:
         return f"Archive {self.model_label}.{self.column} of {self.name}"
@@ -30,6 +43,8 @@ class ArchiveColumn(CutoverOperation):
         return f"archive_{self.name}"
 
     def forwards(self, turn: Turn) -> None:
+        if self.to not in ("table", "file"):
+            raise DeclarationError(f"ArchiveColumn(to={self.to!r}) is no place.", hint='Write to="table" or to="file".')
         model = turn.model(self.model_label)
         if model is None or introspect.empty(turn.alias, names.table(model._meta.db_table)):
             return
@@ -40,7 +55,8 @@ class ArchiveColumn(CutoverOperation):
         conditions.refuse(str(place), conditions.for_archive(binding))
         epoch = ledger.read(turn.alias, self.name).epoch
         key = binding.parent
-        for _ in archive.take(place, self.name, pk=key.pk, pk_type=key.pk_type, epoch=epoch):
+        source = archive.Source(place, self.name, key.pk, key.pk_type)
+        for _ in archive.take(source, epoch, to_file=self.to == "file"):
             pass
 
     def backwards(self, turn: Turn) -> None:
@@ -51,8 +67,12 @@ class ArchiveColumn(CutoverOperation):
 class StripClaimed(CutoverOperation):
     """Remove the lists that the streams claim, chunk by chunk; the column and the rest stay. Back: from the rows.
 
-    It is for columns that hold more than the lists, and refuses like the drop.
+    It is for columns that hold more than the lists, and refuses like the drop. It locks the rows of one chunk at a time, waits
+    for them as briefly as for a table, rests while the backfill would, and goes on where it was when it was killed.
     """
+
+    locks = (Taken(PARENTS, Mode.ROW_EXCLUSIVE, "with the rows of one chunk, for half a second at most"),)
+    locks_back = locks
 
     def __init__(self, name: str, archive: str = "") -> None:
         super().__init__(name)

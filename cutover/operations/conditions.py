@@ -8,7 +8,7 @@ from cutover.errors import Refused
 from cutover.ledger import Entry
 from cutover.mapping import Binding
 from cutover.phase import Phase
-from cutover.schema import archive, residue
+from cutover.schema import archive, intact, manifest, residue
 
 WAIVED = "waived by "
 
@@ -95,11 +95,21 @@ def verified(binding: Binding) -> Iterator[Reason]:
 
 def archived(binding: Binding, entry: Entry, waiver: str) -> Iterator[Reason]:
     """Why what only the documents know would be lost."""
-    if waiver.removeprefix(WAIVED).strip() and waiver.startswith(WAIVED):
+    if waived(waiver):
         return
-    if not archive.complete(binding.alias, binding.name, entry.epoch):
-        action = f'put ArchiveColumn before it, or write archive="{WAIVED}NAME"'
-        yield Reason("the documents are not archived", action)
+    waive = f'write archive="{WAIVED}NAME"'
+    known = manifest.whole(binding.alias, binding.name)
+    if known is None or not archive.complete(binding.alias, binding.name, entry.epoch):
+        yield Reason("the documents are not archived", f"put ArchiveColumn before it, or {waive}")
+        return
+    damaged = intact.damage(binding.alias, binding.name, known)
+    if damaged is not None:
+        yield Reason(damaged, f"migrate back over ArchiveColumn and forwards again, or {waive}")
+
+
+def waived(waiver: str) -> bool:
+    """Whether somebody put his name to it."""
+    return waiver.startswith(WAIVED) and bool(waiver.removeprefix(WAIVED).strip())
 
 
 def users(alias: str, name: str) -> Iterator[Reason]:

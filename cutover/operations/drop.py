@@ -2,19 +2,21 @@
 
 from typing import Any
 
-from django.db import models
+from django.db import connections, models
 from psycopg import sql
 
 from cutover import db, ledger, marks
+from cutover.errors import Refused
 from cutover.mapping import Binding
 from cutover.operations import conditions
 from cutover.operations.archive import undeclared
 from cutover.operations.conditions import Reason
+from cutover.operations.locking import INSTANT, PARENTS, Taken
 from cutover.operations.operation import CutoverOperation, Deconstructed, Turn
 from cutover.phase import Phase
-from cutover.schema import column, introspect, locks, names, restore, watch
+from cutover.schema import archive, column, intact, introspect, locks, manifest, names, restore, watch
 from cutover.schema.column import Place
-from cutover.schema.locks import Wanted
+from cutover.schema.locks import Mode, Wanted
 from cutover.sql import query
 
 NOBODY = "migrate, without parents"  # who moves the ledger of an empty database
@@ -30,7 +32,13 @@ class DropColumn(CutoverOperation):
         field_name: its name on the model.
         archive: empty where ArchiveColumn stands before it, or `waived by NAME`: then documents that were NULL, null or
             empty cannot be told apart on the way back.
+
+    ACCESS EXCLUSIVE on the parents for an instant, in a transaction that looks again at what may have changed. Back: the same for
+    the empty column, EXCLUSIVE for the trigger, and then the rows of one chunk at a time.
     """
+
+    locks = (Taken(PARENTS, Mode.ACCESS_EXCLUSIVE),)
+    locks_back = (Taken(PARENTS, Mode.ACCESS_EXCLUSIVE, f"{INSTANT}; then the rows of one chunk at a time"),)
 
     def __init__(
         self, name: str, model: str, field_name: str, field: "models.Field[Any, Any]", archive: str = ""
@@ -73,19 +81,46 @@ class DropColumn(CutoverOperation):
         binding = self.binding(turn)
         if binding is None and not introspect.empty(place.alias, place.table):
             raise undeclared(self.name)
+        archived = binding is not None and self.read_archive(binding)
         if introspect.find_column(place.alias, place.table, place.column) is None:
             locks.short_lock(place.alias, lambda: column.add(place, self.bound_field), [Wanted(place.table)])
         if binding is not None and ledger.read(place.alias, self.name).dropped_at is not None:
-            self.fill(self.binding(turn) or binding)
+            self.fill(self.binding(turn) or binding, archived)
         ledger.set_dropped(place.alias, self.name, False)
         if introspect.empty(place.alias, place.table):
             unfinish(place.alias, self.name)
 
-    def fill(self, binding: Binding) -> None:
+    def read_archive(self, binding: Binding) -> bool:
+        """Whether the documents come from an archive; it is proven whole before anything is changed, and then is a table.
+
+        Raises:
+            Refused: it is damaged.
+        """
+        known = manifest.whole(binding.alias, self.name)
+        if known is None or not known.complete or conditions.waived(self.archive):
+            return False
+        unpacks = known.file and not introspect.exists(binding.alias, names.archive_table(self.name))
+        if unpacks:
+            storage = str(self.bound_field.db_type(connections[binding.alias]))
+            found = intact.unpack(binding.alias, self.name, known, pk_type=binding.parent.pk_type, storage=storage)
+        else:
+            found = intact.table_damage(binding.alias, self.name)
+        if found is not None:
+            raise Refused(
+                f"{binding.parent.name}.{self.bound_field.column} is not restored: {found}.",
+                hint=f'Put back what is damaged from a backup, or write archive="{conditions.WAIVED}NAME" into DropColumn: '
+                "then the documents come from the rows alone.",
+            )
+        return True
+
+    def fill(self, binding: Binding, archived: bool) -> None:
         """The trigger first: nobody else writes to the column while it is filled."""
         watch.install(binding)
-        for _ in restore.fill(binding, self.default_text(binding.alias)):
+        for _ in restore.fill(binding, self.default_text(binding.alias), archived=archived):
             pass
+        known = manifest.whole(binding.alias, self.name)
+        if known is not None and known.file:
+            archive.drop_table(binding.alias, self.name)
 
     def default_text(self, alias: str) -> str | None:
         """The document of a parent without one, as JSON text."""

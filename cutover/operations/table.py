@@ -134,5 +134,5 @@ def refuse_while_needed(alias: str, label: str) -> None:
             table = sql.Identifier(child.db_table).as_string(None)
             raise Refused(
                 f"{name} is at {phase.name}; its rows are in {table}.",
-                hint=f"Go back to ADD_TABLE with `cutover rollback {name}`, phase by phase; then run the same again.",
+                hint=f"Go back, at the end with `cutover rollback {name} ADD_TABLE`; then run the same again.",
             )

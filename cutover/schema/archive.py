@@ -1,82 +1,168 @@
-"""The archive: the documents of a column as they were before it was dropped, in a table beside it.
+"""The archive: the documents of a column as they were before it was dropped, in a table beside it or in a compressed file.
 
 The rows hold the elements; only the archive knows which documents were NULL, null, empty or without a key, and what no stream
-claims. It is filled in chunks, in the order of the keys, each in a transaction of its own; killed, it goes on where it was.
+claims. It is filled in chunks, in the order of the keys; killed, it goes on where it was. Each chunk has a checksum in the
+manifest, made of the documents of the column; nothing is dropped, and nothing restored, unless the archive still says the same.
 """
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import sql
 
 from cutover import db
 from cutover.chunk import Pace
-from cutover.codecs.quote import literal
-from cutover.schema import introspect, names
+from cutover.schema import archivefile, intact, manifest, names
 from cutover.schema.column import Place
+from cutover.schema.manifest import Whole
 from cutover.sql import query
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose documents are kept: a column, and the key of its table."""
+
+    place: Place
+    name: str
+    pk: str
+    pk_type: str
+
+    @property
+    def alias(self) -> str:
+        return self.place.alias
+
+    @property
+    def parts(self) -> dict[str, sql.Composable]:
+        key = {"pk": sql.Identifier(self.pk), "type": sql.SQL(self.pk_type), "checksum": checksum()}
+        return {
+            **self.place.parts,
+            **key,
+            "archive": names.archive_table(self.name),
+            "manifest": manifest.table(self.name),
+        }
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One chunk that is in the archive now; `end` is that of the file."""
+
+    parents: int
+    size_bytes: int
+    last_key: str
+    end: int = 0
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far the archive is: the last chunk, its last key as text, the end of what counts of the file."""
+
+    number: int = 0
+    after: str | None = None
+    end: int = 0
+
+    def behind(self, stored: Stored) -> "Cursor":
+        return Cursor(self.number + 1, stored.last_key, stored.end)
 
 
 def complete(alias: str, name: str, epoch: int) -> bool:
     """Whether the archive holds every document as it was in this epoch of the ledger."""
-    return introspect.comment(alias, table(name)) == stamp(epoch, whole=True)
+    known = manifest.whole(alias, name)
+    return known is not None and known.epoch == epoch and known.complete
 
 
-def take(place: Place, name: str, *, pk: str, pk_type: str, epoch: int) -> Iterator[int]:
-    """Fill the archive; yields the number of parents after each chunk. One of another epoch is begun anew."""
-    if complete(place.alias, name, epoch):
+def take(source: Source, epoch: int, *, to_file: bool = False) -> Iterator[int]:
+    """Fill the archive; yields the number of parents after each chunk. One of another epoch, or that is damaged, is begun anew.
+
+    Raises:
+        CutoverError: the file cannot be written.
+    """
+    known = usable(source, epoch, to_file) or begin(source, epoch, to_file)
+    if known.complete:
         return
-    if introspect.comment(place.alias, table(name)) != stamp(epoch, whole=False):
-        begin(place, name, pk, epoch)
-    parts = {**place.parts, "archive": table(name), "pk": sql.Identifier(pk), "type": sql.SQL(pk_type)}
-    fill, pace = db.render(query("archive", "fill", **parts)), Pace()
-    after = db.scalar(place.alias, query("archive", "last", archive=table(name)))
+    pace, cursor = Pace(), reached(source)
     while True:
         started = time.monotonic()
-        found = db.rows(place.alias, fill, {"after": after, "limit": pace.size})
-        parents, size_bytes, last = found[0]
-        if not parents:
+        stored = (next_in_file if to_file else next_in_table)(source, known, cursor, pace.size)
+        if stored is None:
             break
-        after = last
-        took = timedelta(seconds=time.monotonic() - started)
-        pace.learn(parents=parents, elements=0, size_bytes=size_bytes, took=took)
-        yield parents
-    say(place.alias, name, stamp(epoch, whole=True))
+        cursor, took = cursor.behind(stored), timedelta(seconds=time.monotonic() - started)
+        pace.learn(parents=stored.parents, elements=0, size_bytes=stored.size_bytes, took=took)
+        yield stored.parents
+    manifest.finish(source.alias, source.name, known)
 
 
-def begin(place: Place, name: str, pk: str, epoch: int) -> None:
-    """An empty archive of this epoch; an older one is dropped."""
-    with db.read_committed(place.alias):
-        drop(place.alias, name)
-        parts = {**place.parts, "archive": table(name), "pk": sql.Identifier(pk)}
-        db.run(place.alias, query("archive", "create", **parts))
-        db.run(place.alias, query("archive", "add_key", archive=table(name)))
-        say(place.alias, name, stamp(epoch, whole=False))
+def usable(source: Source, epoch: int, to_file: bool) -> Whole | None:
+    """What was begun or finished already, in this epoch and this way, and is not damaged."""
+    known = manifest.whole(source.alias, source.name)
+    if known is None or known.epoch != epoch or bool(known.file) != to_file:
+        return None
+    return None if intact.damage(source.alias, source.name, known) else known
+
+
+def reached(source: Source) -> Cursor:
+    """Where it goes on."""
+    chunks = manifest.chunks(source.alias, source.name)
+    if not chunks:
+        return Cursor()
+    last = chunks[-1]
+    return Cursor(last.number, last.last_key, last.part.file_from + last.part.file_bytes)
+
+
+def begin(source: Source, epoch: int, to_file: bool) -> Whole:
+    """An empty archive of this epoch; an older table is dropped, an older file is left to whoever keeps files."""
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    made = Whole(epoch, file=f"{source.name}-epoch{epoch}-{stamp}.copy.gz" if to_file else "")
+    with db.read_committed(source.alias):
+        drop_table(source.alias, source.name)
+        if not to_file:
+            db.run(source.alias, query("archive", "create", **source.parts))
+            db.run(source.alias, query("archive", "add_key", **source.parts))
+        manifest.begin(source.alias, source.name, made)
+    return made
+
+
+def next_in_table(source: Source, known: Whole, cursor: Cursor, limit: int) -> Stored | None:  # noqa: ARG001 - as the other
+    """Documents and their line in the manifest, in one statement."""
+    values = {"number": cursor.number + 1, "after": cursor.after, "limit": limit}
+    found = db.one(source.alias, query("archive", "fill", **source.parts), values)
+    return None if found is None else Stored(*found)
+
+
+def next_in_file(source: Source, known: Whole, cursor: Cursor, limit: int) -> Stored | None:
+    """The documents first, then their line in the manifest; both are read in one snapshot."""
+    file = intact.path(known.file)
+    values = {"number": cursor.number + 1, "after": cursor.after, "limit": limit}
+    with db.one_snapshot(source.alias), intact.told(file):
+        parents, size, last, checked = db.rows(source.alias, query("archive", "next", **source.parts), values)[0]
+        if not parents:
+            return None
+        blocks = db.copy_out(source.alias, query("archive", "copy_out", **source.parts), {**values, "last": last})
+        part = archivefile.append(file, cursor.end, blocks)
+    line = {"number": cursor.number + 1, "last": last, "parents": parents, "size": size, "checksum": checked}
+    db.run(source.alias, query("archive", "note", manifest=manifest.table(source.name)), {**line, **vars(part)})
+    return Stored(parents, size, last, part.file_from + part.file_bytes)
 
 
 def drop(alias: str, name: str) -> None:
-    """Remove the archive, where it is."""
-    db.run(alias, query("archive", "drop", archive=table(name)))
+    """Remove the archive, where it is; a file is left to whoever keeps files."""
+    drop_table(alias, name)
+    manifest.drop(alias, name)
+
+
+def drop_table(alias: str, name: str) -> None:
+    db.run(alias, query("archive", "drop", archive=names.archive_table(name)))
 
 
 def documents(alias: str, name: str, keys: Sequence[Any], pk_type: str) -> dict[Any, str | None]:
     """The archived documents of some parents as JSON text; a parent that came later is not among them."""
-    if not introspect.exists(alias, table(name)):
-        return {}
-    statement = query("archive", "documents", archive=table(name), type=sql.SQL(pk_type))
+    statement = query("archive", "documents", archive=names.archive_table(name), type=sql.SQL(pk_type))
     return dict(db.rows(alias, statement, {"keys": list(keys)}))
 
 
-def say(alias: str, name: str, text: str) -> None:
-    db.run(alias, query("archive", "comment", archive=table(name), text=literal(text)))
-
-
-def stamp(epoch: int, *, whole: bool) -> str:
-    """The comment: JSON is not written from STOP_JSON_WRITES on, so the epoch of the drop says what was archived."""
-    return f"cutover archive of epoch {epoch}, {'complete' if whole else 'not complete'}"
-
-
-def table(name: str) -> sql.Identifier:
-    return sql.Identifier(names.archive(name))
+def checksum() -> sql.Composed:
+    """The checksum of a chunk, over the columns `key` and `document`."""
+    key, document = sql.Identifier("key"), sql.Identifier("document")
+    return query("archive", "checksum", digest=query("archive", "digest", key=key, document=document), key=key)

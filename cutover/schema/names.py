@@ -33,6 +33,15 @@ def archive(name: str) -> str:
     return f"cutover_archive_{name}_v1"
 
 
+def archive_manifest(name: str) -> str:
+    """The table that says what each chunk of them was."""
+    return f"cutover_archive_{name}_manifest_v1"
+
+
+def archive_table(name: str) -> sql.Identifier:
+    return sql.Identifier(archive(name))
+
+
 def table(name: str) -> sql.Identifier:
     """A table's name as Django has it in `db_table`, with its schema where one is written."""
     return sql.Identifier(*name.replace('"', "").split("."))

@@ -19,18 +19,19 @@ from cutover.schema.rebuild import Rebuilt, rebuild
 from cutover.sql import query
 
 
-def fill(binding: Binding, default: str | None) -> Iterator[int]:
+def fill(binding: Binding, default: str | None, *, archived: bool) -> Iterator[int]:
     """Fill the column; yields the number of parents after each chunk.
 
     Args:
         default: the document of a parent that the archive does not know, as JSON text: it was made after the drop, or the
             archive was waived.
+        archived: whether there is an archive to read.
     """
     pace, after = Pace(), None
     while keys := next_keys(binding, after, pace.size):
         started = time.monotonic()
         with db.read_committed(binding.alias):
-            elements = fill_chunk(binding, keys, default)
+            elements = fill_chunk(binding, keys, default, archived)
         pace.learn(
             parents=len(keys),
             elements=elements,
@@ -41,10 +42,10 @@ def fill(binding: Binding, default: str | None) -> Iterator[int]:
         yield len(keys)
 
 
-def fill_chunk(binding: Binding, keys: Sequence[Any], default: str | None) -> int:
+def fill_chunk(binding: Binding, keys: Sequence[Any], default: str | None, archived: bool) -> int:
     """Write the documents of these parents; the number of rows that are in them."""
     snapshot.lock(binding, keys)
-    skeletons = archive.documents(binding.alias, binding.name, keys, binding.parent.pk_type)
+    skeletons = archive.documents(binding.alias, binding.name, keys, binding.parent.pk_type) if archived else {}
     sides = snapshot.take(binding, keys, documents=False)
     made = {key: rebuild(binding, sides[key], skeletons.get(key, default)) for key in keys}
     write(binding, made)

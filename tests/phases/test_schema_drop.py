@@ -1,6 +1,7 @@
 """The drop, and its way back, which brings the documents back as they were."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from cutover.errors import DeclarationError, Refused
 from cutover.mapping import bind
 from cutover.operations import ArchiveColumn, DropColumn, EnsureConstraint, RelaxColumn
 from cutover.phase import Phase
-from cutover.schema import archive, introspect, watch
+from cutover.schema import introspect, manifest, names, watch
 from databases import Database
 from migrating import backwards, documents, droppable, forwards
 from project.jobs.models import Job, JobLog
@@ -68,7 +69,8 @@ def test_documents_come_back_as_they_were(jobs: list[Job]) -> None:
     assert len(before) == len(DOCUMENTS)
     assert ledger.read("default", "job_logs").dropped_at is None
     assert watch.state(binding) == "current"
-    assert not introspect.exists("default", archive.table("job_logs"))
+    assert not introspect.exists("default", names.archive_table("job_logs"))
+    assert manifest.whole("default", "job_logs") is None
 
 
 def test_rows_written_after_json_come_back_in_the_document_and_stand_for_it(jobs: list[Job]) -> None:
@@ -127,6 +129,7 @@ def dump(server: Server, database: Database) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
+@pytest.mark.parametrize("to", ["table", "file"])
 @pytest.mark.parametrize(
     ("name", "model", "field_name", "field", "made"),
     [
@@ -158,15 +161,24 @@ def dump(server: Server, database: Database) -> str:
     ],
 )
 def test_other_shapes_come_back_as_they_were(
-    database: Database, name: str, model: str, field_name: str, field: Any, made: list[models.Model]
+    database: Database,
+    name: str,
+    model: str,
+    field_name: str,
+    field: Any,
+    made: list[models.Model],
+    to: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for each in made:
         each._state.adding = True
         each.save(force_insert=True)
     binding = droppable(name)
     before = documents(binding)
+    monkeypatch.setenv("CUTOVER_ARCHIVE_DIRECTORY", str(tmp_path))
     drop = DropColumn(name, model=model, field_name=field_name, field=field)
-    forwards(ArchiveColumn(name, model=model, column=field_name), drop)
+    forwards(ArchiveColumn(name, model=model, column=field_name, to=to), drop)
     assert not introspect.column_exists(binding)
     backwards(drop)
     assert documents(binding) == before

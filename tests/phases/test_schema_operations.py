@@ -62,7 +62,14 @@ def test_operation_can_be_written_and_described(operation: Any) -> None:
 def test_operation_shown_as_sql_touches_nothing(database: Database) -> None:
     with connection.schema_editor(collect_sql=True) as editor:
         InstallWatch("job_logs").database_backwards("jobs", editor, None, None)  # type: ignore[arg-type]
-    assert editor.collected_sql == ["-- Watch writes to the JSON column of job_logs: asks the database when it runs"]
+    assert editor.collected_sql == [
+        "-- Locks: ACCESS EXCLUSIVE on the parents, for an instant.",
+        "SET lock_timeout = '500ms';",
+        'DROP TRIGGER IF EXISTS "cutover_watch_job_logs_v1" ON "jobs_job";',
+        'DROP TRIGGER IF EXISTS "cutover_watch_job_logs_insert_v1" ON "jobs_job";',
+        'DROP FUNCTION IF EXISTS "cutover_watch_job_logs_v1"();',
+        "RESET lock_timeout;",
+    ]
     assert watch.state(bind("job_logs")) == "current"
 
 
