@@ -1,7 +1,9 @@
 """Operations that delete nothing yet, or not the column: the archive, and the removal of the claimed lists."""
 
 from cutover import ledger
+from cutover.backfill import throttle
 from cutover.errors import DeclarationError, Refused
+from cutover.mapping import Binding
 from cutover.operations import conditions
 from cutover.operations.locking import PARENTS, Taken
 from cutover.operations.operation import CutoverOperation, Deconstructed, Turn
@@ -71,7 +73,7 @@ class StripClaimed(CutoverOperation):
     for them as briefly as for a table, rests while the backfill would, and goes on where it was when it was killed.
     """
 
-    locks = (Taken(PARENTS, Mode.ROW_EXCLUSIVE, "with the rows of one chunk, for half a second at most"),)
+    locks = (Taken(PARENTS, Mode.ROW_EXCLUSIVE, "with the rows of one chunk, for about half a second"),)
     locks_back = locks
 
     def __init__(self, name: str, archive: str = "") -> None:
@@ -98,14 +100,23 @@ class StripClaimed(CutoverOperation):
                 hint="Use DropColumn, and drop the column.",
             )
         conditions.refuse(f"{binding.parent.name}.{binding.column}", conditions.for_strip(binding, self.archive))
-        for _ in residue.strip(binding):
+        epoch = ledger.read(binding.alias, self.name).epoch
+        for _ in residue.strip(binding, epoch, lambda: may_go_on(binding)):
             pass
 
     def backwards(self, turn: Turn) -> None:
         binding = self.binding_with_column(turn)
         if binding is not None:
+            residue.forget(binding)
             for _ in restore.refill(binding):
                 pass
+
+
+def may_go_on(binding: Binding) -> None:
+    """Wait while the backfill would: it is paused, a replica is behind, WAL piles up, or whatever the settings say."""
+    for _ in throttle.looks():
+        if not throttle.reasons(binding):
+            return
 
 
 def undeclared(name: str) -> Refused:

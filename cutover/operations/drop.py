@@ -6,9 +6,10 @@ from django.db import connections, models
 from psycopg import sql
 
 from cutover import db, ledger, marks
+from cutover.db import Statement
 from cutover.errors import Refused
 from cutover.mapping import Binding
-from cutover.operations import conditions
+from cutover.operations import conditions, guard
 from cutover.operations.archive import undeclared
 from cutover.operations.conditions import Reason
 from cutover.operations.locking import INSTANT, PARENTS, Taken
@@ -89,6 +90,10 @@ class DropColumn(CutoverOperation):
         ledger.set_dropped(place.alias, self.name, False)
         if introspect.empty(place.alias, place.table):
             unfinish(place.alias, self.name)
+
+    def script(self, turn: Turn) -> list[Statement]:
+        place = self.place(turn)
+        return [] if place is None else [guard.drop(place, self.name, self.binding(turn), self.archive)]
 
     def read_archive(self, binding: Binding) -> bool:
         """Whether the documents come from an archive; it is proven whole before anything is changed, and then is a table.

@@ -43,7 +43,7 @@ class InstallWatch(CutoverOperation):
 
     def script_back(self, turn: Turn) -> list[Statement]:
         binding = self.binding_with_column(turn)
-        return [] if binding is None else watch.script_back(self.name, binding.parent.identifier)
+        return [] if binding is None else [*watch.script_back(self.name, binding.parent.identifier)]
 
 
 class RemoveWatch(InstallWatch):

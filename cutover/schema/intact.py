@@ -25,11 +25,16 @@ def table_damage(alias: str, name: str) -> str | None:
     """The same of the table, or of what was brought back from a file."""
     if not introspect.exists(alias, names.archive_table(name)):
         return f"the table {names.archive(name)} is gone"
+    count, first = db.rows(alias, damaged(name))[0]
+    return f"{names.archive(name)} is damaged in {count} chunks, the first is {first}" if count else None
+
+
+def damaged(name: str) -> sql.Composed:
+    """The query for the chunks of the table that are not what they were: how many, and the first."""
     digest = query("archive", "digest", key=sql.Identifier("a", "key"), document=sql.Identifier("a", "document"))
     checksum = query("archive", "checksum", digest=sql.Identifier("r", "digest"), key=sql.Identifier("r", "key"))
     tables = {"archive": names.archive_table(name), "manifest": manifest.table(name)}
-    count, first = db.rows(alias, query("archive", "damaged", **tables, digest=digest, checksum=checksum))[0]
-    return f"{names.archive(name)} is damaged in {count} chunks, the first is {first}" if count else None
+    return query("archive", "damaged", **tables, digest=digest, checksum=checksum)
 
 
 def file_damage(alias: str, name: str, file: str) -> str | None:

@@ -7,6 +7,7 @@ as standing for JSON. It can be killed and run again. The column is there alread
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from psycopg import sql
@@ -14,7 +15,8 @@ from psycopg import sql
 from cutover import db, marks, snapshot
 from cutover.chunk import Pace
 from cutover.mapping import Binding
-from cutover.schema import archive
+from cutover.schema import archive, locks
+from cutover.schema.locks import Mode, Wanted
 from cutover.schema.rebuild import Rebuilt, rebuild
 from cutover.sql import query
 
@@ -30,8 +32,9 @@ def fill(binding: Binding, default: str | None, *, archived: bool) -> Iterator[i
     pace, after = Pace(), None
     while keys := next_keys(binding, after, pace.size):
         started = time.monotonic()
-        with db.read_committed(binding.alias):
-            elements = fill_chunk(binding, keys, default, archived)
+        elements = locks.short_lock(
+            binding.alias, partial(fill_chunk, binding, keys, default, archived), rows_of(binding)
+        )
         pace.learn(
             parents=len(keys),
             elements=elements,
@@ -56,14 +59,21 @@ def refill(binding: Binding) -> Iterator[int]:
     """Put the lists back into the documents that the column holds, where they were stripped."""
     pace, after = Pace(), None
     while keys := next_keys(binding, after, pace.size):
-        with db.read_committed(binding.alias):
-            snapshot.lock(binding, keys)
-            skeletons = column_documents(binding, keys)
-            sides = snapshot.take(binding, keys, documents=False)
-            made = {key: rebuild(binding, sides[key], skeletons[key]) for key in keys if key in skeletons}
-            write(binding, made)
+        locks.short_lock(binding.alias, partial(refill_chunk, binding, keys), rows_of(binding))
         after = keys[-1]
         yield len(keys)
+
+
+def refill_chunk(binding: Binding, keys: Sequence[Any]) -> None:
+    snapshot.lock(binding, keys)
+    skeletons = column_documents(binding, keys)
+    sides = snapshot.take(binding, keys, documents=False)
+    write(binding, {key: rebuild(binding, sides[key], skeletons[key]) for key in keys if key in skeletons})
+
+
+def rows_of(binding: Binding) -> list[Wanted]:
+    """Rows of the parents, waited for as briefly as a table: who holds one is told of, and nobody queues behind us for long."""
+    return [Wanted(binding.parent.identifier, Mode.ROW_EXCLUSIVE, rows=True)]
 
 
 def next_keys(binding: Binding, after: Any, limit: int) -> list[Any]:

@@ -68,7 +68,7 @@ def script(binding: Binding) -> list[db.Statement]:
     return [*statements, comment(binding, statements)]
 
 
-def script_back(name: str, table: sql.Composable) -> list[db.Statement]:
+def script_back(name: str, table: sql.Composable) -> list[sql.Composed]:
     """The statements that remove them."""
     function = query("watch", "drop_function", function=sql.Identifier(names.watch_function(name)))
     return [*trigger_removals(name, table), function]

@@ -24,7 +24,7 @@ SELECT {key}, {column}::text FROM {table} WHERE {key} = ANY (%(keys)s::{type}[])
 -- at, how large they were, and the last key.
 WITH mark AS MATERIALIZED (SELECT {own} AS m), taken AS (
     SELECT {key} AS key, {document} AS document FROM {table}
-    WHERE %(after)s::{type} IS NULL OR {key} > %(after)s::{type}
+    WHERE %(after)s::text IS NULL OR {key} > %(after)s::text::{type}
     ORDER BY {key} LIMIT %(limit)s::bigint FOR NO KEY UPDATE
 ), stripped AS (
     SELECT key, document, {stripped} AS rest FROM taken
@@ -33,8 +33,23 @@ WITH mark AS MATERIALIZED (SELECT {own} AS m), taken AS (
     WHERE {key} = s.key AND s.document IS NOT NULL AND s.rest IS DISTINCT FROM s.document AND mark.m IS NOT NULL
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM taken), (SELECT COALESCE(sum(pg_column_size(document)), 0)::bigint FROM taken),
-       (SELECT key FROM taken ORDER BY key DESC LIMIT 1), (SELECT count(*) FROM written)
+SELECT count(*), COALESCE(sum(pg_column_size(document)), 0)::bigint, (array_agg(key ORDER BY key DESC))[1]::text FROM taken
+
+-- name: strip_reached
+-- How far the removal is; with the documents in one transaction.
+INSERT INTO cutover_mending (cutover, work, epoch, cursor, worker, parents, elements, left_alone)
+VALUES (%(name)s::text, 'strip', %(epoch)s::int, %(cursor)s::text, '', %(parents)s::bigint, 0, 0)
+ON CONFLICT (cutover, work) DO UPDATE
+SET epoch = excluded.epoch, cursor = excluded.cursor,
+    parents = CASE WHEN cutover_mending.epoch = excluded.epoch THEN cutover_mending.parents ELSE 0 END + excluded.parents
+
+-- name: strip_cursor
+-- How far it is in this epoch.
+SELECT cursor FROM cutover_mending WHERE cutover = %(name)s::text AND work = 'strip' AND epoch = %(epoch)s::int
+
+-- name: strip_forget
+-- It begins anew.
+DELETE FROM cutover_mending WHERE cutover = %(name)s::text AND work = 'strip'
 
 -- name: residue
 -- Among the next parents: how many, the last key, and one whose document has something that no stream claims.
@@ -44,3 +59,7 @@ FROM (
     FROM {table} WHERE %(after)s::{type} IS NULL OR {key} > %(after)s::{type}
     ORDER BY {key} LIMIT %(limit)s::bigint
 ) t
+
+-- name: any_residue
+-- Whether any document has something that no stream claims.
+EXISTS (SELECT FROM {table} WHERE ({stripped}) IS NOT NULL AND ({stripped}) NOT IN ('{{}}'::jsonb, 'null'::jsonb))

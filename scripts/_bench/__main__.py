@@ -80,6 +80,16 @@ def check(rounds: int, postgres: str, file: Path | None, markdown: bool) -> None
     printed(("check",), Options(postgres=postgres, rounds=rounds), file, markdown)
 
 
+@main.command()
+@click.option(
+    "--seconds", type=float, default=3, show_default=True, help="How long the reader's transaction stays open."
+)
+@output
+def ddl(seconds: float, postgres: str, file: Path | None, markdown: bool) -> None:
+    """Schema changes beside writers and a long reader: ours against Django's own, in about two minutes."""
+    printed(("ddl",), Options(postgres=postgres, seconds=seconds), file, markdown)
+
+
 def sized(name: str, help_text: str) -> None:
     """A command over sets of data of some size, with sections that can be run alone."""
 
