@@ -1,22 +1,25 @@
 """The index, the constraint, the relaxed column, the archive and the stripped lists: each there, again, and back."""
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.migrations.writer import OperationWriter
 
 from cutover import db
 from cutover.chunk import Pace
-from cutover.errors import DeclarationError, Refused
+from cutover.errors import Busy, DeclarationError, Refused
 from cutover.mapping import bind
 from cutover.operations import (
     ArchiveColumn,
     DropColumn,
     EnsureConstraint,
     EnsureIndex,
+    EnsureTable,
+    ForgetField,
     InstallWatch,
     RefreshWatch,
     RelaxColumn,
@@ -27,9 +30,11 @@ from cutover.phase import Phase
 from cutover.schema import archive, introspect, residue, watch
 from databases import Database
 from migrating import backwards, documents, droppable, forwards
+from operating import Case, nothing, states
 from project.jobs.models import Job, JobLog
 from project.shapes.models import Account, Device, Tag
 from stages import at_phase
+from waiting import backend_pid, blocked_by, wait_until
 
 Connect = Callable[..., psycopg.Connection[Any]]
 
@@ -274,3 +279,62 @@ def test_residue_is_what_no_stream_claims(database: Database, name: str, documen
     }
     connection.cursor().execute(inserts[name], [document])
     assert (residue.first(binding) is not None) is rest
+
+
+def test_build_that_was_killed_leaves_an_index_that_is_built_again(database: Database, connect: Connect) -> None:
+    backwards(EnsureIndex("job_logs"))
+    older, look = connect(autocommit=False), connect()
+    older.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    older.execute("SELECT count(*) FROM jobs_joblog")
+    pid = db.scalar("default", "SELECT pg_backend_pid()")
+    killer = Thread(target=killed, args=(look, pid))
+    killer.start()
+    with pytest.raises(OperationalError):
+        forwards(EnsureIndex("job_logs"))
+    killer.join(10)
+    older.rollback()
+    connection.close()
+    assert introspect.index_valid(bind("job_logs")) is False
+    forwards(EnsureIndex("job_logs"))
+    assert introspect.index_valid(bind("job_logs"))
+
+
+def killed(look: psycopg.Connection[Any], pid: int) -> None:
+    """End the session once its build waits for the older transaction."""
+    wait_until(lambda: blocked_by(look, pid), why="the build waits")
+    look.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+def test_build_that_a_timeout_of_the_role_ends_names_who_it_waited_for(database: Database, connect: Connect) -> None:
+    backwards(EnsureIndex("job_logs"))
+    older = connect(autocommit=False, application_name="nightly report")
+    older.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    older.execute("SELECT count(*) FROM jobs_joblog")
+    db.run("default", "SET lock_timeout = '50ms'")
+    with pytest.raises(
+        Busy, match=rf"(?m)^A timeout of this role ended .*backend {backend_pid(older)}, nightly report"
+    ):
+        forwards(EnsureIndex("job_logs"))
+    older.rollback()
+    forwards(EnsureIndex("job_logs"))
+    assert introspect.index_valid(bind("job_logs"))
+
+
+def test_table_that_is_another_one_is_refused_and_rows_in_use_are_not_dropped(database: Database) -> None:
+    table = EnsureTable("JobLog", [("id", models.BigAutoField(primary_key=True)), ("extra", models.TextField())])
+    before, after = states(Case(table, nothing))
+    with connection.schema_editor(atomic=False) as editor:
+        with pytest.raises(Refused, match=r"(?m)^The table jobs_joblog is there already, without extra\.$"):
+            table.database_forwards("jobs", editor, before, after)
+        at_phase("job_logs", Phase.DUAL_WRITE)
+        with pytest.raises(Refused, match=r'(?m)^job_logs is at DUAL_WRITE; its rows are in "jobs_joblog"\.$'):
+            table.database_backwards("jobs", editor, after, before)
+    assert introspect.table_exists(bind("job_logs"))
+
+
+def test_field_is_not_forgotten_while_the_column_demands_a_value(database: Database) -> None:
+    forget = ForgetField("job_logs", model="jobs.Job", field_name="logs")
+    db.run("default", "ALTER TABLE jobs_job ALTER COLUMN logs SET NOT NULL")
+    with pytest.raises(Refused, match=r"(?m)^jobs_job\.logs demands a value, which code without the field lacks\.$"):
+        forwards(forget)
+    forwards(RelaxColumn("job_logs"), forget)
