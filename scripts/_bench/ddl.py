@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, migrations, models, transaction
 
 import migrating
-import operating
+import operationcases
 from _bench import common
 from _bench.common import Options, Ratio, Report, Table
 from cutover.operations import EnsureConstraint, EnsureIndex, RelaxColumn
@@ -53,7 +53,10 @@ CHANGES = (
         migrations.AlterField("joblog", "job", KEY),
     ),
     Change(
-        "drop of the column (plain: RemoveField)", operating.DROP, migrations.RemoveField("job", "logs"), undo=False
+        "drop of the column (plain: RemoveField)",
+        operationcases.DROP,
+        migrations.RemoveField("job", "logs"),
+        undo=False,
     ),
 )
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection, models
 
-import operating
+import operationcases
 import project.jobs.models
 from cutover import db, fleet, ledger
 from cutover.demo.server import Server
@@ -31,7 +31,7 @@ LINE = "[2026-01-02 03:04:05] INFO line"
 
 def printed(drop: DropColumn = DROP) -> str:
     """What `sqlmigrate` prints for it."""
-    before, after = operating.states(operating.Case(drop, operating.nothing))
+    before, after = operationcases.states(operationcases.Case(drop, operationcases.nothing))
     with connection.schema_editor(collect_sql=True) as editor:
         drop.database_forwards("jobs", editor, before, after)
     return "\n".join(editor.collected_sql)

@@ -12,9 +12,9 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.writer import OperationWriter
 
 import catalogue
-import operating
+import operationcases
 from databases import Database
-from operating import CASES, Case
+from operationcases import CASES, Case
 
 Connect = Callable[..., psycopg.Connection[Any]]
 every_operation = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -34,14 +34,14 @@ def test_forwards_and_backwards_twice_each_lead_to_the_same_schema(
     look = connect()
     case.before()
     start = catalogue.schema(look)
-    operating.forwards(case)
+    operationcases.forwards(case)
     done = catalogue.schema(look)
-    operating.forwards(case)
+    operationcases.forwards(case)
     assert catalogue.schema(look) == done
     for _ in range(2):
-        operating.backwards(case)
+        operationcases.backwards(case)
         assert catalogue.schema(look) == (start if case.undone else done)
-    operating.forwards(case)
+    operationcases.forwards(case)
     assert catalogue.schema(look) == done
 
 
@@ -50,16 +50,16 @@ def test_killed_before_any_of_its_changes_it_is_run_again(case: Case, database: 
     look = connect()
     case.before()
     start = catalogue.schema(look)
-    operating.forwards(case)
+    operationcases.forwards(case)
     done = catalogue.schema(look)
-    for step, end in ((operating.backwards, start if case.undone else done), (operating.forwards, done)):
+    for step, end in ((operationcases.backwards, start if case.undone else done), (operationcases.forwards, done)):
         for number in count():
             finished = not killed(step, case, at=number)
             step(case)
             assert catalogue.schema(look) == end
             if finished:
                 break
-            (operating.forwards if step is operating.backwards else operating.backwards)(case)
+            (operationcases.forwards if step is operationcases.backwards else operationcases.backwards)(case)
 
 
 def killed(step: Any, case: Case, at: int) -> bool:
@@ -88,7 +88,7 @@ def test_it_says_what_it_locks_and_can_be_written_down(case: Case, database: Dat
     assert operation.migration_name_fragment
     text, _ = OperationWriter(operation).serialize()
     assert type(operation).__name__ in text
-    before, after = operating.states(case)
+    before, after = operationcases.states(case)
     with connection.schema_editor(collect_sql=True) as editor:
         operation.database_forwards("jobs", editor, before, after)
     assert editor.collected_sql[0].startswith("-- Lock")
@@ -106,12 +106,12 @@ def test_squashing_keeps_it(case: Case) -> None:
         migrations.AddField("Job", "more", models.IntegerField(null=True)),
         migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("Job", "logs")]),
     ]
-    assert [type(each) for each in operating.optimized(around)].count(type(case.operation)) == 1
+    assert [type(each) for each in operationcases.optimized(around)].count(type(case.operation)) == 1
 
 
 def test_table_that_is_merged_with_what_follows_stays_one_that_is_made_once() -> None:
-    merged = operating.optimized(
-        [operating.TABLE, migrations.AddField("Extra", "more", models.IntegerField(null=True))]
+    merged = operationcases.optimized(
+        [operationcases.TABLE, migrations.AddField("Extra", "more", models.IntegerField(null=True))]
     )
-    assert [type(each) for each in merged] == [type(operating.TABLE)]
+    assert [type(each) for each in merged] == [type(operationcases.TABLE)]
     assert dict(merged[0].fields).keys() == {"id", "job", "text", "more"}

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from django.db import connection
 
-import operating
+import operationcases
 from cutover.operations.locking import PARENTS, ROWS, Taken
 from cutover.schema.locks import WEAKEST_FIRST
 from databases import Database
-from operating import CASES, Case
+from operationcases import CASES, Case
 from waiting import backend_pid
 
 Connect = Callable[..., psycopg.Connection[Any]]
@@ -77,7 +77,10 @@ def test_locks_that_are_taken_are_those_that_are_said(case: Case, database: Data
     case.before()
     connection.ensure_connection()
     pid = backend_pid(connection.connection)
-    for run, said in ((operating.forwards, case.operation.locks), (operating.backwards, case.operation.locks_back)):
+    for run, said in (
+        (operationcases.forwards, case.operation.locks),
+        (operationcases.backwards, case.operation.locks_back),
+    ):
         watcher = Watcher(connect(), pid)
         if case.name == "EnsureIndex":
             with concurrently(watcher, connect(autocommit=False)):

@@ -30,7 +30,7 @@ from cutover.phase import Phase
 from cutover.schema import archive, introspect, residue, watch
 from databases import Database
 from migrating import backwards, documents, droppable, forwards
-from operating import Case, nothing, states
+from operationcases import Case, nothing, states
 from project.jobs.models import Job, JobLog
 from project.shapes.models import Account, Device, Tag
 from stages import at_phase
