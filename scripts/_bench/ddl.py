@@ -6,7 +6,10 @@ has read in a transaction that stays open (a report, a dump); the change waits f
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Barrier
 from typing import Any
 
 from django.db import connection, migrations, models, transaction
@@ -20,7 +23,7 @@ from cutover.operations import EnsureConstraint, EnsureIndex, RelaxColumn
 SECTIONS = ("ddl",)
 WARM_UP, AFTERWARDS = 0.5, 3.0  # a try that comes too early is followed by a pause of two seconds at most
 WRITERS = 2  # of parents, and as many of rows
-PARENTS, ROWS = 2_000, 400_000
+PARENTS, ROWS = 2_000, 200_000
 PAUSE = 0.002
 
 
@@ -115,18 +118,31 @@ def prepare() -> None:
 def stall(number: int, held: float, *, plain: bool) -> dict[str, float]:
     """Run one change beside the others: the longest wait of a writer, and how long the change took with all its tries."""
     seconds = WARM_UP + held + AFTERWARDS
-    works: list[tuple[Callable[..., Any], tuple[object, ...]]] = [(read, (held,)), (run, (number, plain))]
-    works += [(write, (statement, seconds)) for statement in (UPDATE, APPEND) for _ in range(WRITERS)]
-    done = common.together(works)
-    return {"longest": max(each.result for each in done[2:]), "took": done[1].result}
+    works: list[Callable[[], float]] = [partial(read, held), partial(run, number, plain)]
+    works += [partial(write, statement, seconds) for statement in (UPDATE, APPEND) for _ in range(WRITERS)]
+    barrier = Barrier(len(works))
+    with ThreadPoolExecutor(len(works)) as pool:
+        _, took, *longest = [each.result() for each in [pool.submit(beside, barrier, work) for work in works]]
+    return {"longest": max(longest), "took": took}
 
 
-def read(held: float) -> None:
+def beside(barrier: Barrier, work: Callable[[], float]) -> float:
+    """Begin with the others, on a connection of its own. Threads are enough: who waits for a lock leaves Python to others."""
+    try:
+        connection.ensure_connection()
+        barrier.wait(60)
+        return work()
+    finally:
+        connection.close()
+
+
+def read(held: float) -> float:
     """A report: it reads both tables and stays in its transaction."""
     with transaction.atomic():
         common.sql("SELECT count(*) FROM jobs_job")
         common.sql("SELECT FROM jobs_joblog LIMIT 1")
         time.sleep(held)
+    return held
 
 
 UPDATE = "UPDATE jobs_job SET progress = progress + 1 WHERE id = 1 + floor(random() * 1000)"
