@@ -5,7 +5,7 @@ literal `%` in it is doubled. Nothing here relies on session state: it works beh
 passes through a statement, a soft time limit too, leaves the connection at rest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,8 @@ from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
 
 from cutover import interrupted
-from cutover.errors import Busy, CutoverError, Refused, TimedOut
+from cutover.errors import CutoverError, Refused
+from cutover.sqlstates import TOLD
 
 Statement = sql.Composable | str
 Row = tuple[Any, ...]
@@ -100,38 +101,27 @@ def run(alias: str, statement: Statement, params: Mapping[str, object] | None = 
         return int(opened.rowcount)
 
 
-def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]]) -> int:
-    """Stream records into `COPY ... FROM STDIN`; their number. Memory is that of one record."""
-    count, wrapper = 0, connections[alias]
+@contextmanager
+def copying(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> Iterator[Any]:
+    """The driver's `COPY`, in or out. The values are put in by the driver: COPY takes no parameters."""
+    wrapper = connections[alias]
     with (
         interrupted.at_rest(alias),
         wrapper.cursor() as opened,
         wrapper.wrap_database_errors,
-        opened.cursor.copy(render(statement)) as copy,
+        opened.cursor.copy(render(statement), params) as copy,
     ):
+        yield copy
+
+
+def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]]) -> int:
+    """Stream records into `COPY ... FROM STDIN`; their number. Memory is that of one record."""
+    count = 0
+    with copying(alias, statement) as copy:
         for record in records:
             copy.write_row(record)
             count += 1
     return count
-
-
-def copy_blocks_in(alias: str, statement: Statement, blocks: Iterable[bytes]) -> None:
-    """Stream what COPY wrote back into `COPY ... FROM STDIN`."""
-    wrapper = connections[alias]
-    with wrapper.cursor() as opened, wrapper.wrap_database_errors, opened.cursor.copy(render(statement)) as copy:
-        for block in blocks:
-            copy.write(block)
-
-
-def copy_out(alias: str, statement: Statement, params: Mapping[str, object]) -> Iterator[bytes]:
-    """What `COPY ... TO STDOUT` writes, block by block. The values are put in by the driver: COPY takes no parameters."""
-    wrapper = connections[alias]
-    with (
-        wrapper.cursor() as opened,
-        wrapper.wrap_database_errors,
-        opened.cursor.copy(render(statement), params) as copy,
-    ):
-        yield from (bytes(block) for block in copy)
 
 
 @contextmanager
@@ -232,54 +222,6 @@ def sqlstate(error: BaseException) -> str:
     """The five characters by which the database names what happened; empty where it said nothing, as where it is not there."""
     cause = driver_error(error)
     return (None if cause is None else cause.sqlstate) or ""
-
-
-AGAIN = "Run the same command again."
-# By SQLSTATE: what the operator is told before the database's own words, what comes next, and as what.
-TOLD: dict[str, tuple[type[CutoverError], str, str]] = {
-    "55P03": (Busy, "The lock was not obtained", AGAIN),
-    "40P01": (Busy, "The lock was not obtained", AGAIN),
-    "40001": (Busy, "Another transaction was in the way", AGAIN),
-    "57014": (
-        TimedOut,
-        "The database ended the statement",
-        "Raise statement_timeout for the operator's role, or run the same command again.",
-    ),
-    "25P03": (TimedOut, "The database ended the transaction", AGAIN),
-    "25P04": (
-        TimedOut,
-        "The database ended the transaction",
-        "Raise transaction_timeout for the operator's role, or run the same command again.",
-    ),
-    "25006": (
-        CutoverError,
-        "The database takes no writes",
-        "Lead the connection to the primary, or set default_transaction_read_only off; then run the same command again.",
-    ),
-    "42P01": (CutoverError, "A table is missing", "Run `manage.py migrate`, then the same again."),
-    "42501": (CutoverError, "The role may not do this", "Run it as the owner of the tables."),
-    "53100": (
-        CutoverError,
-        "The server's disk is full",
-        "Make room there, then run the same command again; what was committed stays.",
-    ),
-    "53200": (CutoverError, "The server's memory is used up", "Free some, then run the same command again."),
-    "53300": (
-        CutoverError,
-        "The server takes no more connections",
-        "Close some, or raise max_connections; then run the same command again.",
-    ),
-    "53400": (
-        CutoverError,
-        "A limit of the server is reached",
-        "Raise it for the operator's role, then run the same command again.",
-    ),
-    "58030": (
-        CutoverError,
-        "The server cannot use its files",
-        "Look into its log and at its disk before anything else.",
-    ),
-}
 
 
 def translate(error: BaseException) -> CutoverError | None:

@@ -139,8 +139,9 @@ def next_in_file(source: Source, known: Whole, cursor: Cursor, limit: int) -> St
         parents, size, last, checked = db.rows(source.alias, query("archive", "next", **source.parts), values)[0]
         if not parents:
             return None
-        blocks = db.copy_out(source.alias, query("archive", "copy_out", **source.parts), {**values, "last": last})
-        part = archivefile.append(file, cursor.end, blocks)
+        copied = query("archive", "copy_out", **source.parts)
+        with db.copying(source.alias, copied, {**values, "last": last}) as copy:
+            part = archivefile.append(file, cursor.end, copy)
     line = {"number": cursor.number + 1, "last": last, "parents": parents, "size": size, "checksum": checked}
     db.run(source.alias, query("archive", "note", manifest=manifest.table(source.name)), {**line, **vars(part)})
     return Stored(parents, size, last, part.file_from + part.file_bytes)

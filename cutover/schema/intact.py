@@ -59,8 +59,9 @@ def unpack(alias: str, name: str, known: Whole, *, pk_type: str, storage: str) -
         with db.read_committed(alias), told(where):
             db.run(alias, query("archive", "create_typed", archive=archive, **types))
             for each in manifest.chunks(alias, name):
-                blocks = archivefile.unpacked(where, each.part)
-                db.copy_blocks_in(alias, query("archive", "copy_in", archive=archive), blocks)
+                with db.copying(alias, query("archive", "copy_in", archive=archive)) as copy:
+                    for block in archivefile.unpacked(where, each.part):
+                        copy.write(block)
             db.run(alias, query("archive", "add_key", archive=archive))
             if found := table_damage(alias, name):
                 raise Damaged(found)
