@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from cutover.demo import binaries
@@ -30,7 +31,7 @@ def keep(server: Server, project: Project, deployment: Deployment) -> Kept:
         stderr=subprocess.DEVNULL,
         **binaries.identity(),
     )
-    return Kept(str(server.home), commands(server, Project(project.directory, socket), deployment, socket))
+    return Kept(str(server.home), commands(server, replace(project, socket_directory=socket), deployment, socket))
 
 
 def commands(server: Server, project: Project, deployment: Deployment, socket: Path) -> tuple[tuple[str, str], ...]:
@@ -47,7 +48,7 @@ def commands(server: Server, project: Project, deployment: Deployment, socket: P
     )
 
 
-EXPORTED = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PYTHONPATH", "DJANGO_SETTINGS_MODULE")
+EXPORTED = ("HANDLER", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PYTHONPATH", "DJANGO_SETTINGS_MODULE")
 
 
 def as_account() -> list[str]:

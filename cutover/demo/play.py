@@ -28,6 +28,7 @@ class Options:
     Attributes:
         lines: log files that feed the messages; made-up ones where there is none.
         seconds: about how long the story takes; where the work needs longer, it takes longer.
+        handler: the log handler of the converted releases, one of `project.HANDLERS`.
         keep: a directory in which server and project stay; None where nothing stays.
     """
 
@@ -35,13 +36,14 @@ class Options:
     jobs: int = 100
     seconds: float = 60.0
     keep: Path | None = None
+    handler: str = projects.HANDLERS[0]
 
 
 def run(options: Options) -> Generator[Event, None, None]:
     """Play the whole story. However it ends, no process is left, and no file unless `keep` says so."""
     with ExitStack() as stack:
         server = stack.enter_context(Server.start(options.keep) if options.keep else Server.temporary())
-        project = Project(server.home / "project", server.socket_directory)
+        project = Project(server.home / "project", server.socket_directory, handler=options.handler)
         feed = make_project(server, project, options)
         connection = stack.enter_context(psycopg.connect(server.uri(project.database), autocommit=True))
         fleet = stack.enter_context(Fleet(project, ROLES))

@@ -17,6 +17,7 @@ from cutover.phase import FLAGGED, Phase
 
 SUFFIX = "-tpl"
 NAME = "job_logs"
+HANDLERS = ("log",)  # of the converted releases; the first is the one unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Project:
     directory: Path
     socket_directory: Path
     database: str = "demo"
+    handler: str = HANDLERS[0]
 
     @property
     def meters(self) -> Path:
@@ -63,6 +65,7 @@ class Project:
         return {
             **ours,
             **self.address,
+            "HANDLER": self.handler,
             "DJANGO_SETTINGS_MODULE": "settings",
             "PYTHONPATH": os.pathsep.join([str(self.directory), source]),
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -112,7 +112,7 @@ def test_line_that_can_never_be_written_is_dropped_counted_and_reported(
     at_phase("job_logs", 2)
     made = handle(log, Job.objects.create())
     log.log(25, "level 25 has the name 'Level 25'")
-    made.handle(logging.makeLogRecord({"name": "app", "msg": "%d", "args": ("no number",)}))
+    made.handle(logging.makeLogRecord({"msg": "%d", "args": ("no number",)}))
     log.info("next")
     assert messages() == ["next"]
     assert (made.pending, made.dropped) == (0, 2)

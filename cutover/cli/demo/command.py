@@ -14,6 +14,7 @@ from cutover.cli.demo.live import live
 from cutover.cli.demo.plain import plain
 from cutover.demo import play
 from cutover.demo.events import Ended, Kept
+from cutover.demo.project import HANDLERS
 from cutover.demo.summary import Summary
 from cutover.errors import CutoverError
 from cutover.render import console
@@ -42,16 +43,20 @@ class TakesMany(click.Command):
 @click.option("--lines", type=FILE, multiple=True, metavar="FILE...", help="Log files that feed the messages.")
 @click.option("--jobs", type=click.IntRange(2, 100_000), default=100, show_default=True, help="Jobs with a history.")
 @click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="About how long it takes.")
+@click.option(
+    "--handler", type=click.Choice(HANDLERS), default=HANDLERS[0], show_default=True,
+    help="The log handler of the converted releases.",
+)  # fmt: skip
 @click.option("--keep", is_flag=True, help="Leave server and project for exploring, and say how.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON document on stdout.")
-def demo_command(lines: tuple[Path, ...], jobs: int, seconds: float, keep: bool, as_json: bool) -> None:
+def demo_command(lines: tuple[Path, ...], jobs: int, seconds: float, handler: str, keep: bool, as_json: bool) -> None:
     """Take a live system of its own through all five phases, and count every element.
 
     A Django project with a legacy log handler, a PostgreSQL server and a fleet of processes are started, converted while
     they work, and compared with an oracle at every step. Ends with 0 only if nothing was lost or doubled.
     """
     home = Path(tempfile.mkdtemp(prefix="cutover-demo-")) if keep else None
-    summary = show(play.Options(lines, jobs, seconds, home), as_json=as_json)
+    summary = show(play.Options(lines, jobs, seconds, home, handler), as_json=as_json)
     if summary.faults:
         raise click.exceptions.Exit(LOST)
 

@@ -58,7 +58,7 @@ def start() -> None:
 
 def look(binding: Binding, line: Line) -> None:
     """Warn of the place of this line, if its parent's row is locked by the transaction that is open. Never raises an error."""
-    if _places.get(line.place, 0.0) > time.monotonic() or not locked_some(binding):
+    if not line.place[0] or _places.get(line.place, 0.0) > time.monotonic() or not locked_some(binding):
         return
     _places[line.place] = time.monotonic() + AGAIN
     try:

@@ -232,6 +232,6 @@ class LogHandler(logging.Handler):
         super().close()
 
 
-def own(name: str) -> bool:
-    """Whether a logger is one that a write itself uses."""
-    return any(name == each or name.startswith(f"{each}.") for each in OWN_LOGGERS)
+def own(name: str | None) -> bool:
+    """Whether a logger is one that a write itself uses. A record that was made by hand may have none."""
+    return name is not None and any(name == each or name.startswith(f"{each}.") for each in OWN_LOGGERS)
