@@ -48,7 +48,7 @@ def often(alias: str) -> Iterator[Any]:
     """
     wrapper = connections[alias]
     if not prepares(wrapper):
-        with wrapper.cursor() as opened:
+        with interrupted.at_rest(alias), wrapper.cursor() as opened:
             yield opened
         return
     wrapper.validate_thread_sharing()
@@ -57,7 +57,7 @@ def often(alias: str) -> Iterator[Any]:
     with wrapper.wrap_database_errors:
         driver: Any = psycopg.Cursor(wrapper.connection)
     make = wrapper.make_debug_cursor if wrapper.queries_logged else wrapper.make_cursor
-    with make(driver) as opened:
+    with interrupted.at_rest(alias), make(driver) as opened:
         yield opened
 
 
