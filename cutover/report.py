@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cutover import backfill, conf, db, flags, fleet, flush, ledger, marks, runner, verify
+from cutover import backfill, conf, db, flags, fleet, flush, ledger, marks, runner, verify, wayback
 from cutover.backfill import quarantine
 from cutover.flags import Flags
 from cutover.fleet import Process
@@ -14,6 +14,7 @@ from cutover.mapping import Binding
 from cutover.phase import Phase
 from cutover.read import shadows
 from cutover.sql import query
+from cutover.wayback import WayBack
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Report:
     verification: verify.Result | None
     shadow: shadows.Summary
     history: list[Move]
+    back: WayBack
     buffer: flush.Status | None = None
 
     @property
@@ -73,6 +75,7 @@ class Report:
             "verification": None if self.verification is None else self.verification.as_dict(),
             "buffer": None if self.buffer is None else self.buffer.as_dict(),
             "shadow": self.shadow.as_dict(),
+            "back": self.back.as_dict(),
             "history": [history_dict(move) for move in self.history],
         }
 
@@ -99,6 +102,7 @@ def gather(binding: Binding, *, gates: bool | None = None) -> Report:
         shadow=shadows.summary(alias, name),
         history=ledger.history(alias, name),
         buffer=flush.status(binding) if there else None,
+        back=wayback.look(binding, entry),
     )
 
 

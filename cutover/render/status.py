@@ -12,6 +12,11 @@ from cutover.render.flushing import buffer
 from cutover.render.verdicts import verdicts
 from cutover.report import Report
 
+LOSSLESS: dict[bool | None, tuple[str, str]] = {
+    True: ("lossless", "green"),
+    False: ("NOT LOSSLESS", "yellow"),
+    None: ("not known", "yellow"),
+}
 WRITES = {True: "JSON and rows", False: "JSON"}
 
 
@@ -159,6 +164,13 @@ def ahead(console: Console, report: Report) -> None:
 
 
 def back(console: Console, report: Report) -> None:
-    entry = report.entry
-    if entry.phase is not Phase.NOT_STARTED and not entry.dropped_at:
-        console.print(Text(f"  back       cutover rollback {entry.name} {Phase(entry.phase - 1).name}"))
+    """The step back, whether JSON then holds everything, and what makes it so."""
+    found = report.back
+    if found.to is not None:
+        console.print(Text(f"  back       cutover rollback {report.entry.name} {found.to.name}"))
+    elif not report.entry.dropped_at:
+        return
+    word, style = LOSSLESS[found.lossless]
+    console.print(Text.assemble(("  to JSON    ", "dim"), (word, style), f": {found.fact}"))
+    for command in found.commands:
+        console.print(Text(f"             {command}"))

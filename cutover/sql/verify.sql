@@ -195,9 +195,9 @@ WHERE (%(after)s::{type} IS NULL OR {fk} > %(after)s::{type}) AND {alone} AND ({
 ORDER BY key LIMIT %(limit)s::bigint
 
 -- name: count_without_json
--- How many rows there are of which JSON knows nothing, as far as a limit.
-SELECT count(*) FROM (
-    SELECT FROM {child} WHERE {alone} AND ({shown}) AND EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
+-- How many rows there are of which JSON knows nothing, as far as a limit, and of how many parents.
+SELECT count(*), count(DISTINCT counted.key) FROM (
+    SELECT {fk} AS key FROM {child} WHERE {alone} AND ({shown}) AND EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
     LIMIT %(limit)s::bigint
 ) counted
 

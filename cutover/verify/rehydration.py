@@ -9,6 +9,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from django.db import DatabaseError, transaction
 from psycopg import sql
 
 from cutover import db, ledger, snapshot
@@ -25,6 +26,7 @@ WORK = "rehydration"
 AT_ONCE = 1_000  # keys asked for
 CHUNK = 100  # parents compared at once, in a table without positions
 MOST_COUNTED = 10_000
+QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True)
@@ -117,33 +119,60 @@ def pages(binding: Binding, after: Any) -> Iterator[list[Any]]:
         after = keys[-1]
 
 
+@dataclass(frozen=True)
+class Alone:
+    """Rows that have no JSON element and want one, and their parents; where it is not `exact`, there may be more of both."""
+
+    rows: int
+    parents: int
+    exact: bool = True
+
+
 def rehydrated(binding: Binding) -> int:
     """How many rows have no JSON element and want one, counted as far as 10,000."""
+    return alone(binding).rows
+
+
+def alone(binding: Binding, *, patience: timedelta | None = None) -> Alone:
+    """Rows of which JSON knows nothing, counted as far as 10,000; with `patience`, only as far as one comes in that time."""
     if binding.position is None:
-        return lost(binding)
-    text = query("verify", "count_without_json", alone=alone(binding), **holding.parts(binding, *PLACES))
-    return int(db.scalar(binding.alias, text, {"limit": MOST_COUNTED}))
+        return lost(binding, patience)
+    text = query("verify", "count_without_json", alone=written_alone(binding), **holding.parts(binding, *PLACES))
+    try:
+        with transaction.atomic(using=binding.alias):
+            if patience is not None:
+                db.set_local(binding.alias, "statement_timeout", f"{round(patience.total_seconds() * 1000)}ms")
+            rows, parents = db.one(binding.alias, text, {"limit": MOST_COUNTED}) or (0, 0)
+    except DatabaseError as error:
+        if patience is None or db.sqlstate(error) != QUERY_CANCELED:
+            raise
+        return Alone(0, 0, exact=False)
+    return Alone(rows, parents, exact=rows < MOST_COUNTED)
 
 
 PLACES = ("child", "fk", "shown", "parent", "parent_key")
 
 
-def alone(binding: Binding) -> sql.Composable:
+def written_alone(binding: Binding) -> sql.Composable:
     """Whether a row was written without JSON. A table without positions cannot say: there every row is looked at."""
     if binding.position is None:
         return sql.SQL("TRUE")
     return sql.SQL("({0} >= 0 AND {0} & 1 = 0)").format(binding.child.column(binding.position))
 
 
-def lost(binding: Binding) -> int:
+def lost(binding: Binding, patience: timedelta | None) -> Alone:
     """Rows without an element in a table without positions: both sides have to be compared."""
-    count, after = 0, None
-    while (parents := course.chunk(binding, after, CHUNK)) and count < MOST_COUNTED:
+    rows, lacking, after, until = 0, 0, None, None if patience is None else monotonic() + patience.total_seconds()
+    while parents := course.chunk(binding, after, CHUNK):
         keys = [parent.key for parent in parents if not course.agrees(binding, parent)]
         for look in detail.look(binding, keys):
-            count += sum(each.kind == result.MISSING_IN_JSON for each in detail.findings(binding, look))
+            missing = [each for each in detail.findings(binding, look) if each.kind == result.MISSING_IN_JSON]
+            found = len({each.row.pk for each in missing if each.row is not None})  # one row may show in two lists
+            rows, lacking = rows + found, lacking + bool(found)
         after = parents[-1].key
-    return count
+        if rows >= MOST_COUNTED or (until is not None and monotonic() > until):
+            return Alone(rows, lacking, exact=False)
+    return Alone(rows, lacking)
 
 
 def writable(binding: Binding) -> Entry:
@@ -159,7 +188,7 @@ def writable(binding: Binding) -> Entry:
 
 
 def without_json(binding: Binding, after: Any) -> list[Any]:
-    text = query("verify", "without_json", alone=alone(binding), **holding.parts(binding, *PLACES, "type"))
+    text = query("verify", "without_json", alone=written_alone(binding), **holding.parts(binding, *PLACES, "type"))
     return [key for (key,) in db.rows(binding.alias, text, {"after": after, "limit": AT_ONCE})]
 
 
