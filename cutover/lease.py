@@ -1,5 +1,6 @@
 """What this process believes: the ledger's entry, read at most one lease ago, and the phase at which it therefore runs."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -12,7 +13,9 @@ from cutover.phase import Phase
 
 @dataclass(frozen=True)
 class Lease:
-    """The belief of a process, until `expires` on its monotonic clock.
+    """The belief of a process, until `expires` on its monotonic clock or `expires_on_the_wall`, whichever comes first.
+
+    The monotonic clock stands still while a machine sleeps, the one on the wall may be set back; one of them goes on.
 
     Attributes:
         phase: the phase at which the process runs; the ledger's, or one before it.
@@ -26,6 +29,11 @@ class Lease:
     fenced: bool
     expires: float
     complete: bool = False
+    expires_on_the_wall: float = math.inf
+
+    @property
+    def over(self) -> bool:
+        return self.expires <= time.monotonic() or self.expires_on_the_wall <= time.time()
 
     @property
     def rows_alone(self) -> bool:
@@ -39,7 +47,7 @@ _held: dict[tuple[str, str], Lease] = {}
 def current(binding: Binding) -> Lease:
     """The belief, read anew when the lease is over."""
     held = _held.get((binding.alias, binding.name))
-    if held is None or held.expires <= time.monotonic():
+    if held is None or held.over:
         return renew(binding)
     return held
 
@@ -51,12 +59,12 @@ def believed(binding: Binding) -> Lease | None:
 
 def renew(binding: Binding) -> Lease:
     """Read the ledger now, and tell the fleet that this process is alive."""
-    started = time.monotonic()
+    started, wall, lasts = time.monotonic(), time.time(), conf.lease().total_seconds()
     entry = ledger.read(binding.alias, binding.name)
     flags = conf.flags(binding.name)
     phase = entry.phase if entry.dropped_at else effective(entry.phase, flags, entry.came_from)
     fenced = ledger.installed(binding.alias)
-    held = Lease(entry, flags, phase, fenced, started + conf.lease().total_seconds(), complete(binding, entry, phase))
+    held = Lease(entry, flags, phase, fenced, started + lasts, complete(binding, entry, phase), wall + lasts)
     _held[binding.alias, binding.name] = held
     if fenced and entry.writable:
         fleet.seen(binding.alias, binding.name, flags, phase, has_field=binding.field is not None)
