@@ -6,16 +6,17 @@ It only names things: it finds the binding when it is first needed, so that it c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import models
 
-from cutover import conf, flush, read, write
+from cutover import conf, flush, mutation, read, write
 from cutover.mapping import Binding, bind, held, path, value
 from cutover.read import Lists
-from cutover.write import Outcome, refusals
+from cutover.write import Outcome, deferring, refusals
 from cutover.write.rewrite import whole
 
 T = TypeVar("T")
@@ -71,9 +72,32 @@ class Facade:
         """What waits in the buffer is older than a rewrite: it goes first."""
         flush.drain(self.binding, str(refusals.parent_value(self.binding, parent)))
 
+    @contextmanager
+    def mutating(self, parent: Any) -> Iterator[Any]:
+        """`with ... as document:` changes the document in place, as old code does; the difference is saved at the end.
+
+        The parent is locked meanwhile. Raises as `cutover.mutation.mutating`.
+        """
+        if not (isinstance(parent, models.Model) and parent._state.adding):
+            self.drain(parent)
+        with mutation.mutating(self.binding, parent) as document:
+            yield document
+        write.changed(self.binding, parent)
+
+    @contextmanager
+    def locked(self, key: Any) -> Iterator[Any]:
+        """`with ... as job:` in the place of a transaction that begins with `select_for_update().get(pk=...)`.
+
+        Its document is changed as in `mutating`. Raises as that, and Model.DoesNotExist.
+        """
+        self.drain(key)
+        with mutation.locked(self.binding, key) as instance:
+            yield instance
+        write.changed(self.binding, key)
+
     def after(self, parent: Any, outcome: T) -> T:
         """An instance reads anew after a write, unless its document was changed in memory."""
-        if isinstance(parent, models.Model):
+        if isinstance(parent, models.Model) and not deferring.covers(self.binding, parent):
             held.forget(self.binding, parent)
         return outcome
 

@@ -149,10 +149,16 @@ UPDATE {child} SET {column} = s.position
 FROM unnest(%(pks)s::{type}[], %(positions)s::bigint[]) s(pk, position) WHERE {pk} = s.pk
 
 -- name: insert_rows
--- Insert rows at positions that were drawn before.
+-- Insert rows at positions that were drawn before; their keys, in order.
 WITH {item}
 INSERT INTO {child} ({fk}, {columns})
 SELECT %(key)s::{type}, {values} FROM cutover_item i ORDER BY i.cutover_n
+RETURNING {pk}
+
+-- name: edit_rows
+-- Give rows other values by their keys.
+WITH {item}
+UPDATE {child} SET {assignments} FROM cutover_item i WHERE {pk} = (%(pks)s::{pk_type}[])[i.cutover_n + 1]
 
 -- name: document
 -- The document of a parent that is locked.

@@ -3,19 +3,24 @@
 Called inside the save's transaction, after Django's own statement, which holds the parent's lock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
 from psycopg import sql
 
-from cutover import db, lease, marks, snapshot
+from cutover import db, marks, snapshot
 from cutover.codecs import Undecodable
 from cutover.errors import NotEncodable
 from cutover.mapping import Binding, BoundStream, held, parts, path, value
 from cutover.mapping.parts import Change, Place
 from cutover.pairing import pair, token
+from cutover.snapshot import ListSides
 from cutover.sql import query
+from cutover.write import given, rewrite
+from cutover.write.append import extend
+from cutover.write.merging import merge
+from cutover.write.revision import Revision, Wanted
 
 
 def move_to_rows(binding: Binding, key: Any, document: Any) -> None:
@@ -24,8 +29,6 @@ def move_to_rows(binding: Binding, key: Any, document: Any) -> None:
     Raises:
         NotEncodable: an element has no row.
     """
-    from cutover import write
-
     for stream in binding.streams:
         sides = snapshot.take(binding, [key], streams=[stream], documents=False)[key]
         for found in snapshot.lists(stream, sides, document).values():
@@ -33,7 +36,7 @@ def move_to_rows(binding: Binding, key: Any, document: Any) -> None:
             missing = pair(*texts, distinct=stream.distinct).missing
             rows = [row_of(stream, found.key, found.elements[number]) for number in reversed(missing)]
             if rows:
-                write.extend(binding, key, rows)
+                extend(binding, key, rows)
 
 
 def row_of(stream: BoundStream, key: str | None, element: Any) -> Mapping[str, Any]:
@@ -50,19 +53,67 @@ def row_of(stream: BoundStream, key: str | None, element: Any) -> Mapping[str, A
 
 def apply(binding: Binding, instance: models.Model, change: Change, base: Any) -> None:
     """Save what the application changed, and nothing else; `base` is the value that it changed."""
-    from cutover import write
-
     mine = value.to_document(binding, instance.__dict__[held.attname(binding)])
     if change.residue:
         put_residue(binding, instance.pk, mine, change)
-    places = all_places(binding, instance.pk, mine) if change.whole else change.lists
-    for place in sorted(places, key=lambda each: (binding.stream(each[0]).number, each[1] or "")):
-        wanted = parts.claimed(binding, mine).get(place, [])
-        if not change.whole:
-            wanted = merged(
-                binding, instance.pk, place, wanted, parts.claimed(binding, value.to_document(binding, base))
-            )
-        write.replace(binding, instance.pk, place[0], wanted, key=place[1])
+    before = None if base is None else value.to_document(binding, base)
+    if change.whole or change.lists:
+        save_lists(
+            binding,
+            instance.pk,
+            None if change.whole else set(change.lists),
+            mine,
+            before,
+            own=db.manual(binding.alias),
+        )
+
+
+def save_lists(binding: Binding, key: Any, places: set[Place] | None, mine: Any, base: Any, *, own: bool) -> None:
+    """Make the lists what `mine` has there, beside what others have done to them since `base`; all lists where `places` is None.
+
+    Args:
+        base: where it is None, nobody knows what was there, and the lists become those of `mine`.
+        own: whether an element that is not in `base` may be one that a save before this one has written.
+    """
+    before = None if base is None else parts.claimed(binding, base)
+
+    def targets(revision: Revision) -> list[rewrite.Target]:
+        found = all_places(binding, revision, mine) if places is None else places
+        ordered = sorted(found, key=lambda each: (binding.stream(each[0]).number, each[1] or ""))
+        return [target(binding.stream(name), key) for name, key in ordered]
+
+    def target(stream: BoundStream, dynamic: str | None) -> rewrite.Target:
+        place = (stream.name, dynamic)
+        wanted = given.listed(binding, stream, parts.claimed(binding, mine).get(place, []))
+        known = None if before is None else before.get(place, [])
+        return stream, dynamic, merging_with(stream, wanted, known, own)
+
+    rewrite.rewrite(binding, key, targets)
+
+
+def merging_with(stream: BoundStream, wanted: list[Any], base: list[Any] | None, own: bool) -> Wanted:
+    """The application's list as one that still has to be united with what is there."""
+    if base is None:
+        return lambda *_: wanted
+
+    def merged(revision: Revision, sides: ListSides) -> list[Any]:
+        step, now = 1 if stream.newest_first else -1, revision.now(sides)
+        return merge(
+            [element for element, _ in now],
+            base[::step],
+            wanted[::step],
+            own=[own or written for _, written in now],
+            distinct=stream.distinct,
+            cap=stream.cap,
+        )[::step]
+
+    return merged
+
+
+def all_places(binding: Binding, revision: Revision, mine: Any) -> set[Place]:
+    """The lists that either side has."""
+    stored = {(stream.name, key) for stream in binding.streams for key in revision.keys(stream)}
+    return stored | set(parts.claimed(binding, mine))
 
 
 def put_residue(binding: Binding, key: Any, mine: Any, change: Change) -> None:
@@ -80,41 +131,3 @@ def put_residue(binding: Binding, key: Any, mine: Any, change: Change) -> None:
     column = sql.Identifier(binding.column)
     statement = query("saving", "put_document", own=marks.OWN, column=column, storage=storage, **common)
     db.run(binding.alias, statement, {"key": key, "document": None if new is None else path.dump(new)})
-
-
-def all_places(binding: Binding, key: Any, mine: Any) -> set[Place]:
-    """The lists that either side has."""
-    sides = snapshot.take(binding, [key])[key]
-    document = sides.document()
-    stored = {(stream.name, each) for stream in binding.streams for each in snapshot.lists(stream, sides, document)}
-    return stored | set(parts.claimed(binding, mine))
-
-
-def merged(binding: Binding, key: Any, place: Place, wanted: list[Any], base: Mapping[Place, list[Any]]) -> list[Any]:
-    """The application's list, with what others have appended to it meanwhile."""
-    stream = binding.stream(place[0])
-    step = 1 if stream.newest_first else -1
-    now = current(binding, stream, key, place[1])
-    return merge(stream, wanted[::step], base.get(place, [])[::step], now)[::step]
-
-
-def current(binding: Binding, stream: BoundStream, key: Any, dynamic: str | None) -> list[Any]:
-    """The list as a reader finds it now, newest first, uncut."""
-    sides = snapshot.take(binding, [key], streams=[stream])[key]
-    held_lease = lease.current(binding)
-    document = parts.emptied(binding, sides.document()) if held_lease.rows_alone else sides.document()
-    found = snapshot.lists(stream, sides, document).get(dynamic)
-    if found is None:
-        return []
-    return found.united() if held_lease.phase.reads_rows else found.elements
-
-
-def merge(stream: BoundStream, wanted: Sequence[Any], base: Sequence[Any], now: Sequence[Any]) -> list[Any]:
-    """The wanted list, before it what others appended since `base`, after it what was too old to be in `base`."""
-    texts = [token(element) for element in now]
-    known = pair(texts, [token(element) for element in base], distinct=stream.distinct)
-    mine = pair(texts, [token(element) for element in wanted], distinct=stream.distinct)
-    others = [number for number in known.missing if mine.row_of[number] is None]
-    oldest = max((number for number, row in enumerate(known.row_of) if row is not None), default=len(now))
-    newer = [now[number] for number in others if number < oldest]
-    return [*newer, *wanted, *(now[number] for number in others if number > oldest)]

@@ -1,4 +1,4 @@
-"""The single statements of a rewrite, on a parent that it has locked: rows away, rows moved, rows in, lists set.
+"""The single statements of a rewrite, on a parent that it has locked: rows away, moved, edited, in; lists set.
 
 They decide nothing, and carry no fence: the transaction that took the lock has passed it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from psycopg import sql
@@ -73,16 +74,15 @@ def restamp(binding: Binding, pks: list[Any], positions: list[int]) -> None:
         db.run(binding.alias, text, {"pks": pks, "positions": positions})
 
 
-def insert(binding: Binding, key: Any, new: Sequence[Item], positions: list[int]) -> None:
-    """Insert rows at their positions, in order."""
-    for given in dict.fromkeys(each.given for each in new):
-        chosen = [number for number, each in enumerate(new) if each.given == given]
-        values = {
-            "key": key,
-            "items": items.payload(binding, [new[number] for number in chosen], given),
-            "positions": [positions[number] for number in chosen],
-        }
-        db.run(binding.alias, insertion(binding, given), values)
+def insert(binding: Binding, key: Any, new: Sequence[Item], positions: list[int]) -> list[Any]:
+    """Insert rows at their positions, in order; their keys."""
+    found: list[Any] = []
+    pairs = zip(new, positions, strict=True)
+    for given, run in groupby(pairs, key=lambda each: each[0].given):
+        chosen, places = zip(*run, strict=True)
+        values = {"key": key, "items": items.payload(binding, list(chosen), given), "positions": list(places)}
+        found += [pk for (pk,) in db.rows(binding.alias, insertion(binding, given), values)]
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -102,6 +102,37 @@ def insertion(binding: Binding, given: tuple[str, ...]) -> str:
             columns=sql.SQL(", ").join(columns),
             values=sql.SQL(", ").join(values),
             type=binding.parent.type,
+            pk=binding.child.key,
+        )
+    )
+
+
+def edit(binding: Binding, key: Any, edited: Sequence[tuple[Any, Item]]) -> None:
+    """Give rows, by their keys, the values of an element; columns that the element does not give stay."""
+    by_given: dict[tuple[str, ...], list[tuple[Any, Item]]] = {}
+    for each in edited:
+        by_given.setdefault(each[1].given, []).append(each)
+    for given, group in by_given.items():
+        values = {
+            "key": key,
+            "items": items.payload(binding, [item for _, item in group], given),
+            "pks": [pk for pk, _ in group],
+        }
+        db.run(binding.alias, edition(binding, given), values)
+
+
+@lru_cache(maxsize=64)
+def edition(binding: Binding, given: tuple[str, ...]) -> str:
+    columns = [sql.Identifier(binding.kinds[name].column) for name in given]
+    return db.render(
+        query(
+            "write",
+            "edit_rows",
+            item=statement.item(binding, given),
+            child=binding.child.identifier,
+            assignments=sql.SQL(", ").join(sql.SQL("{0} = i.{0}").format(column) for column in columns),
+            pk=binding.child.key,
+            pk_type=binding.child.type,
         )
     )
 

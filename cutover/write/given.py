@@ -9,8 +9,9 @@ from cutover.codecs import Undecodable
 from cutover.codecs.element import why_not_jsonb
 from cutover.errors import DeclarationError, NotEncodable
 from cutover.mapping import Binding, BoundStream, path
+from cutover.pairing import token
 from cutover.write import columns, items
-from cutover.write.items import Item
+from cutover.write.items import Element, Item
 
 
 def find(binding: Binding, name: str) -> BoundStream:
@@ -73,3 +74,42 @@ def item(binding: Binding, stream: BoundStream, key: str | None, element: Any) -
             hint=f"Declare `fill` on the stream, or give the line through {binding.streams[0].name}.",
         )
     return items.item(binding, fields)
+
+
+def rows_for(
+    binding: Binding, stream: BoundStream, key: str | None, elements: Sequence[Any], *, there: Sequence[Any]
+) -> list[Item | None]:
+    """The rows that elements become; None for what is no row and may stay in JSON, for it is `there` already.
+
+    Raises:
+        NotEncodable: one of them is no row.
+    """
+    known = {token(element) for element in there}
+    found: list[Item | None] = []
+    for element in elements:
+        try:
+            found.append(item(binding, stream, key, element))
+        except NotEncodable:
+            if token(element) not in known:
+                raise
+            found.append(None)
+    return found
+
+
+def decodes(stream: BoundStream, element: Any) -> bool:
+    try:
+        stream.codec.decode_exactly(element)
+    except Undecodable:
+        return False
+    return True
+
+
+def edit(binding: Binding, stream: BoundStream, element: Any) -> Item:
+    """What a row is given that is edited to be this element: the columns of the stream, and no others.
+
+    Raises:
+        NotEncodable: a column does not take its value.
+    """
+    decoded = stream.codec.decode_exactly(element)
+    values = {each.name: each.prepared(decoded[each.name]) for each in columns.of(binding) if each.name in decoded}
+    return Item(values, tuple(Element(reason="edited") for _ in binding.streams), ())

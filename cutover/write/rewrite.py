@@ -1,7 +1,7 @@
 """Replace or clear a list: in JSON, in the table, or in both, as the phase asks. One transaction, with the parent locked.
 
-Rows are what the lists are made of, and one row may show in several: a row that goes leaves the other lists as well, and one that
-is new or moves comes to their newest end, in JSON as in the table.
+Rows are what the lists are made of, and one row may show in several: a row that goes leaves the other lists as well, one that is
+edited changes in all of them, and one that is new or moves comes into them where it stands among the rows.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from cutover.lease import Lease
 from cutover.mapping import Binding, BoundStream
 from cutover.sql import query
 from cutover.write import changes, given, refusals
-from cutover.write.revision import Revision
+from cutover.write.revision import Revision, Seen, Wanted
 
-Target = tuple[BoundStream, str | None, list[Any]]
+Target = tuple[BoundStream, str | None, Wanted]
 
 
 def replace(binding: Binding, parent_key: Any, stream_name: str, elements: Sequence[Any], key: Any = None) -> None:
     """Make a list hold these elements, in the order of the list; `key` names the list where its path has a Key.
 
-    From DUAL_WRITE on the elements are rows: those that are there already stay the rows that they are. The lists keep the newest
-    `cap` elements, the table all of them.
+    From DUAL_WRITE on the elements are rows: those that are there already stay the rows that they are, and one that takes the
+    place of another between the same neighbours is that row, edited. The lists keep the newest `cap` elements, the table all
+    of them.
 
     Raises:
         DeclarationError: no such stream or key, or rewriting is not declared while JSON and rows may differ.
@@ -37,7 +38,7 @@ def replace(binding: Binding, parent_key: Any, stream_name: str, elements: Seque
     stream = given.find(binding, stream_name)
     place = given.key_for(binding, stream, key)
     wanted = given.listed(binding, stream, elements)
-    rewrite(binding, parent_key, lambda _revision: [(stream, place, wanted)])
+    rewrite(binding, parent_key, lambda _revision: [(stream, place, lambda *_: wanted)])
 
 
 def clear(binding: Binding, parent_key: Any, stream_name: str | None = None) -> None:
@@ -47,16 +48,16 @@ def clear(binding: Binding, parent_key: Any, stream_name: str | None = None) -> 
 
 
 def emptied(streams: Sequence[BoundStream], revision: Revision) -> list[Target]:
-    return [(stream, key, []) for stream in streams for key in revision.keys(stream)]
+    return [(stream, key, lambda *_: []) for stream in streams for key in revision.keys(stream)]
 
 
 def rewrite(binding: Binding, parent_key: Any, targets: Callable[[Revision], list[Target]]) -> None:
     key = refusals.parent_value(binding, parent_key)
     with whole(binding.alias):
-        held = claimed(binding, key)
-        for stream, place, wanted in targets(Revision(binding, key, held)):
+        held, seen = claimed(binding, key), Seen()
+        for stream, place, wanted in targets(Revision(binding, key, held, seen)):
             # Each list anew: what was done to the one before it may have changed this one.
-            Revision(binding, key, held).make(stream, place, wanted)
+            Revision(binding, key, held, seen).make(stream, place, wanted)
 
 
 @contextmanager

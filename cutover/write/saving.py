@@ -16,10 +16,10 @@ from django.db.models.signals import pre_save as about_to_save
 
 from cutover import db, lease
 from cutover.errors import MutatedDocument
-from cutover.mapping import Binding, bind, held, parts, value
+from cutover.mapping import Binding, bind, parts, value
 from cutover.mapping.held import Origin
 from cutover.phase import Phase
-from cutover.write import captured, stored
+from cutover.write import captured, deferring, remembered, stored
 
 GUARDED = "_cutover_guarded"
 
@@ -67,10 +67,12 @@ def concerned(binding: Binding, update_fields: Any) -> bool:
 def guarded(binding: Binding, instance: models.Model, force_insert: bool, using: str | None) -> Iterator[None]:
     """One save: what it may not do is said before anything was written, and what it has to do besides is done with it."""
     alias = using or router.db_for_write(type(instance), instance=instance)
-    save = stored.Save(binding.name, instance, elsewhere=alias != binding.alias)
+    beside = alias != binding.alias and db.same(alias, binding.alias)
+    elsewhere = alias != binding.alias and not beside
+    save = stored.Save(binding.name, instance, elsewhere, not elsewhere and deferring.covers(binding, instance), beside)
     with ExitStack() as stack:
         phase = lease.current(binding).phase
-        if not save.elsewhere and phase >= Phase.DUAL_WRITE:
+        if not (save.elsewhere or save.deferred) and phase >= Phase.DUAL_WRITE:
             foresee(binding, save, force_insert)
             if save.change or save.expects_insert or (instance._state.adding and not phase.writes_json):
                 stack.enter_context(transaction.atomic(using=alias, savepoint=False))
@@ -91,8 +93,9 @@ def foresee(binding: Binding, save: stored.Save, force_insert: bool) -> None:
         rows = binding.parent.model._base_manager.using(binding.alias)
         save.expects_insert = not rows.filter(pk=instance.pk).exists()
     if not save.expects_insert:
-        known = None if instance._state.adding else held.get(binding, instance)
-        save.change, save.base = stored.change_of(binding, instance), None if known is None else known.base
+        known = None if instance._state.adding else remembered.known(binding, instance)
+        save.change = stored.allowed(binding, save, stored.change_of(binding, instance))
+        save.base = None if known is None else known.base
 
 
 def finish(binding: Binding, save: stored.Save) -> None:
@@ -106,24 +109,7 @@ def finish(binding: Binding, save: stored.Save) -> None:
         with transaction.atomic(using=binding.alias, savepoint=False):
             captured.apply(binding, instance, save.change, save.base)
     if (save.written or save.change) and not save.elsewhere:
-        remember_at_commit(binding, instance, Origin.COLUMN if save.written else Origin.SERVED)
-
-
-def remember_at_commit(binding: Binding, instance: models.Model, origin: Origin) -> None:
-    """What was saved is what to compare with; but not before it is certain, for a save after a rollback must see it changed.
-
-    Where autocommit is off nobody says when that is: then the next save compares with what was loaded, and saves it once more.
-    """
-    if db.manual(binding.alias):
-        return
-    before = held.get(binding, instance)
-    saved = held.snapshot(binding, origin, instance.__dict__.get(held.attname(binding)))
-
-    def remember() -> None:
-        if held.get(binding, instance) is before:
-            instance.__dict__[held.slot(binding)] = saved
-
-    transaction.on_commit(remember, using=binding.alias)
+        remembered.remember_at_commit(binding, instance, Origin.COLUMN if save.written else Origin.SERVED)
 
 
 def refuse_fixtures(name: str, model: type[models.Model]) -> None:

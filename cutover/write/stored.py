@@ -13,6 +13,7 @@ from cutover.mapping import Binding, held, parts, path, value
 from cutover.mapping.held import Origin
 from cutover.mapping.parts import Change
 from cutover.phase import Phase
+from cutover.write import remembered
 
 
 @dataclass
@@ -21,6 +22,8 @@ class Save:
 
     Attributes:
         elsewhere: to a database that the cutover does not live in; none of our business.
+        deferred: the document is saved at the end of a block that is running.
+        beside: through another connection to the same database; nothing can be saved there besides what Django writes.
         expects_insert: no row has the instance's key, so Django's UPDATE will find nothing.
         written: Django writes the document as it is.
         change: what is to be saved besides, against `base`; where that is None, against whatever is stored.
@@ -30,6 +33,8 @@ class Save:
     name: str
     instance: models.Model
     elsewhere: bool = False
+    deferred: bool = False
+    beside: bool = False
     expects_insert: bool = False
     inserted: bool = False
     written: bool = False
@@ -50,7 +55,7 @@ def change_of(binding: Binding, instance: models.Model) -> Change | None:
     attname = held.attname(binding)
     if attname not in instance.__dict__:
         return None
-    known = None if instance._state.adding else held.get(binding, instance)
+    known = None if instance._state.adding else remembered.known(binding, instance)
     now = value.taken_apart(binding, instance.__dict__[attname])
     if now is None:
         raise mutated(binding, instance, "as a whole")
@@ -58,6 +63,17 @@ def change_of(binding: Binding, instance: models.Model) -> Change | None:
     if (change.lists or change.whole) and binding.cutover.on_mutation != "capture":
         raise mutated(binding, instance, ", ".join(sorted(place(*each) for each in change.lists)) or "as a whole")
     return change or None
+
+
+def allowed(binding: Binding, save: Save, change: Change | None) -> Change | None:
+    """A change that can be saved besides.
+
+    Raises:
+        MutatedDocument: it would wait for the lock that the save itself holds on another connection.
+    """
+    if change and save.beside:
+        raise mutated(binding, save.instance, "and is saved through another alias of the same database")
+    return change
 
 
 def place(stream: str, key: str | None) -> str:
@@ -68,7 +84,8 @@ def mutated(binding: Binding, instance: models.Model, where: str) -> MutatedDocu
     return MutatedDocument(
         f"{binding.field_name} of {type(instance).__name__} {instance.pk} was changed in memory ({where}); "
         "saving it would overwrite what others have appended.",
-        hint=f"Use append, extend or replace of cutover.use({binding.name!r}), or declare on_mutation = 'capture'.",
+        hint=f"Use append, extend or replace of cutover.use({binding.name!r}), change it in a block of its `mutating`, "
+        "or declare on_mutation = 'capture'.",
     )
 
 
@@ -80,6 +97,8 @@ def column_value(
     phase = lease.current(binding).phase
     if save is not None and save.elsewhere:
         return original(instance, add)
+    if save is not None and save.deferred:
+        return models.F(held.attname(binding))
     if phase < Phase.DUAL_WRITE:
         return written_value(binding, original(instance, add), instance, save, add)
     if add:
@@ -89,7 +108,7 @@ def column_value(
         if save is None and change:
             raise mutated(binding, instance, "residue")
         if save is not None:
-            save.change = change
+            save.change = allowed(binding, save, change)
     return models.F(held.attname(binding))
 
 
