@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from cutover import verify
-from cutover.gates import Move, Verdict, taken_out_of_json
+from cutover.gates import Move, Verdict
+from cutover.gates.evidence import taken_out_of_json
 from cutover.ledger import Entry
 from cutover.mapping import Binding
 from cutover.phase import Phase

@@ -3,7 +3,7 @@
 Each gate has the name of its function as its id, which is also its section in the runbook.
 """
 
-from cutover.gates.evidence import backfill_complete, quarantine_empty, rehydrated, taken_out_of_json, verify_clean
+from cutover.gates.evidence import backfill_complete, quarantine_empty, rehydrated, verify_clean
 from cutover.gates.foreign import no_foreign_writers, no_foreign_writes, no_stale_rows
 from cutover.gates.schema import column_exists, index_ready, table_exists, trigger_current
 from cutover.gates.shadow import shadow_reads_agree
@@ -28,7 +28,6 @@ __all__ = [
     "settled",
     "shadow_reads_agree",
     "table_exists",
-    "taken_out_of_json",
     "trigger_current",
     "verify_clean",
 ]
