@@ -11,7 +11,7 @@ from cutover.errors import DeclarationError, NotEncodable
 from cutover.mapping import Binding, BoundStream, path
 from cutover.pairing import token
 from cutover.write import columns, items
-from cutover.write.items import Element, Item
+from cutover.write.items import Item
 
 
 def find(binding: Binding, name: str) -> BoundStream:
@@ -112,4 +112,4 @@ def edit(binding: Binding, stream: BoundStream, element: Any) -> Item:
     """
     decoded = stream.codec.decode_exactly(element)
     values = {each.name: each.prepared(decoded[each.name]) for each in columns.of(binding) if each.name in decoded}
-    return Item(values, tuple(Element(reason="edited") for _ in binding.streams), ())
+    return Item((), values)
