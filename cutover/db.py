@@ -144,14 +144,6 @@ def manual(alias: str) -> bool:
     return not wrapper.in_atomic_block and not wrapper.get_autocommit()
 
 
-def same(alias: str, other: str) -> bool:
-    """Whether two aliases lead to one database, as far as their settings tell: a second connection, not a replica behind it."""
-    one, two = (connections[each].settings_dict for each in (alias, other))
-    return all(one.get(name) == two.get(name) for name in ("NAME", "HOST", "PORT")) and all(
-        one.get("OPTIONS", {}).get(name) == two.get("OPTIONS", {}).get(name) for name in ("service", "passfile")
-    )
-
-
 def require_commits(alias: str, work: str) -> None:
     """Refuse work that commits step by step where autocommit is off.
 

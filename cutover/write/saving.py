@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models.signals import pre_save as about_to_save
 
-from cutover import db, lease
+from cutover import lease
 from cutover.errors import MutatedDocument
 from cutover.mapping import Binding, bind, parts, value
 from cutover.mapping.held import Origin
@@ -67,7 +67,7 @@ def concerned(binding: Binding, update_fields: Any) -> bool:
 def guarded(binding: Binding, instance: models.Model, force_insert: bool, using: str | None) -> Iterator[None]:
     """One save: what it may not do is said before anything was written, and what it has to do besides is done with it."""
     alias = using or router.db_for_write(type(instance), instance=instance)
-    beside = alias != binding.alias and db.same(alias, binding.alias)
+    beside = alias != binding.alias and same_database(alias, binding.alias)
     elsewhere = alias != binding.alias and not beside
     save = stored.Save(binding.name, instance, elsewhere, not elsewhere and deferring.covers(binding, instance), beside)
     with ExitStack() as stack:
@@ -82,6 +82,14 @@ def guarded(binding: Binding, instance: models.Model, force_insert: bool, using:
         finally:
             stored.running.reset(token)
         finish(binding, save)
+
+
+def same_database(alias: str, other: str) -> bool:
+    """Whether two aliases lead to one database, as far as their settings tell: a second connection, not a replica behind it."""
+    one, two = (connections[each].settings_dict for each in (alias, other))
+    return all(one.get(name) == two.get(name) for name in ("NAME", "HOST", "PORT")) and all(
+        one.get("OPTIONS", {}).get(name) == two.get("OPTIONS", {}).get(name) for name in ("service", "passfile")
+    )
 
 
 def foresee(binding: Binding, save: stored.Save, force_insert: bool) -> None:
