@@ -124,6 +124,16 @@ def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]
     return count
 
 
+def copy_blocks(alias: str, statement: Statement, blocks: Iterator[bytes]) -> int:
+    """Hand bytes on to `COPY ... FROM STDIN`; the number of rows that they were."""
+    wrapper = connections[alias]
+    with wrapper.cursor() as opened, wrapper.wrap_database_errors:
+        with opened.cursor.copy(render(statement)) as copy:
+            for block in blocks:
+                copy.write(block)
+        return int(opened.rowcount)
+
+
 @contextmanager
 def server_cursor(alias: str, name: str, statement: Statement, params: Mapping[str, object]) -> Iterator[Any]:
     """A cursor that the server keeps, so that a result is read piece by piece; in a transaction. Yields the driver's cursor."""
@@ -204,6 +214,15 @@ def savepoint(alias: str) -> Iterator[None]:
 def set_local(alias: str, setting: str, value: str) -> None:
     """A setting until the end of this transaction."""
     run(alias, "SELECT set_config(%(setting)s, %(value)s, true)", {"setting": setting, "value": value})
+
+
+def set_locals(alias: str, settings: Mapping[str, str]) -> None:
+    """Several of them, in one round trip."""
+    run(
+        alias,
+        "SELECT set_config(s.name, s.value, true) FROM unnest(%(names)s::text[], %(values)s::text[]) s(name, value)",
+        {"names": list(settings), "values": list(settings.values())},
+    )
 
 
 def driver_error(error: BaseException) -> psycopg.Error | None:

@@ -5,12 +5,11 @@ would insert it twice. It opens no transaction; the caller has made sure that no
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from django.db import DataError, transaction
 
 from cutover import db
-from cutover.backfill import columns, difference, direct, misplaced
+from cutover.backfill import columns, difference, direct, misplaced, piped
 from cutover.backfill.missing import Filled, Missing, Refused
 from cutover.codecs import Undecodable, element
 from cutover.mapping import Binding, BoundStream
@@ -19,17 +18,24 @@ from cutover.pairing import token
 Found = tuple[str, str, str | None, str, int]
 
 
-def fill(binding: Binding, keys: Sequence[str]) -> Filled:
-    """Insert what is missing; what cannot become a row comes back with its reason."""
+def fill(binding: Binding, keys: Sequence[str], first: Mapping[str, int] | None = None) -> Filled:
+    """Insert what is missing; what cannot become a row comes back with its reason.
+
+    `first` says how many elements of the first stream each parent has, where that is known.
+    """
+    counts = {key: first[key] for key in keys} if first else {}
     done = Filled(0, [])
     for stream in binding.streams:
         wanted = columns.of(binding, stream)
         if wanted.lacking:
             done.refused += refused(stream, missing(binding, stream, keys), wanted.lacking)
             continue
-        whole, inserted = at_once(binding, stream, keys, wanted.parameters)
+        piped_over, inserted = piped.fill(binding, stream, counts)
         done.inserted += inserted
-        left = [key for key in keys if key not in whole]
+        left = [key for key in keys if key not in piped_over]
+        whole, inserted = at_once(binding, stream, left) if left else (set(), 0)
+        done.inserted += inserted
+        left = [key for key in left if key not in whole]
         if left:
             found = db.rows(binding.alias, difference.fill(binding, stream), {"keys": left, **wanted.parameters})
             done.inserted += sum(row[4] for row in found if row[0] == "inserted")
@@ -37,13 +43,12 @@ def fill(binding: Binding, keys: Sequence[str]) -> Filled:
     return done
 
 
-def at_once(
-    binding: Binding, stream: BoundStream, keys: Sequence[str], parameters: Mapping[str, Any]
-) -> tuple[set[str], int]:
+def at_once(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> tuple[set[str], int]:
     """Fill whole lists: the parents that need nothing more, and how many rows were inserted (Note [Direct])."""
+    values = {"keys": list(keys), **columns.of(binding, stream).parameters}
     try:
         with transaction.atomic(using=binding.alias):
-            found = db.one(binding.alias, direct.fill(binding, stream), {"keys": list(keys), **parameters})
+            found = db.one(binding.alias, direct.fill(binding, stream), values)
     except DataError:
         return set(), 0
     return (set(), 0) if found is None else (set(found[0]), int(found[1]))

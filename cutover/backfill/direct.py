@@ -21,23 +21,9 @@ from cutover.sql import query
 @cache
 def fill(binding: Binding, stream: BoundStream) -> str:
     """The statement that inserts whole lists; its parameters are the keys and `columns.of(...).parameters`."""
-    element = sql.Identifier("e", "value")
-    decoded = stream.codec.direct_sql(element)
-    names = {name: sql.Identifier(f"c{number}") for number, name in enumerate(decoded)}
-    given: dict[str, sql.Composable] = {binding.fk: sql.SQL("m.cutover_parent")}
-    if binding.position is not None:
-        given[binding.position] = sql.SQL("m.cutover_place")
-    for column, name in columns.of(binding, stream).given.items():
-        given[column] = sql.SQL("m.cutover_key") if name == stream.key_field else sql.SQL("m.{}").format(names[name])
     parts: dict[str, sql.Composable] = {
+        **taken_apart(binding, stream),
         "whole": whole(binding, stream),
-        "row": sql.Identifier(binding.child.alias),
-        "shown": stream.shown,
-        "columns": columns.expressions(binding, stream, given),
-        "decoded": sql.SQL(", ").join(sql.SQL("{} AS {}").format(decoded[name], names[name]) for name in decoded),
-        "proof": stream.codec.proof_sql(sql.SQL("cutover_element"), names),
-        "each": sql.SQL("jsonb_array_elements_text" if stream.codec.textual else "jsonb_array_elements"),
-        **order(stream),
         # Where no position says the order, the primary key does, and has to be drawn in it.
         "ordered": sql.SQL(
             "ORDER BY cutover_parent, cutover_key, cutover_age DESC" if binding.position is None else ""
@@ -46,6 +32,27 @@ def fill(binding: Binding, stream: BoundStream) -> str:
         "names": difference.identifiers(columns.column_names(binding, stream)),
     }
     return db.render(query("backfill", "direct", **parts))
+
+
+def taken_apart(binding: Binding, stream: BoundStream) -> dict[str, sql.Composable]:
+    """The parts that make a row of an element and prove it."""
+    element = sql.Identifier("e", "value")
+    decoded = stream.codec.direct_sql(element)
+    names = {name: sql.Identifier(f"c{number}") for number, name in enumerate(decoded)}
+    given: dict[str, sql.Composable] = {binding.fk: sql.SQL("m.cutover_parent")}
+    if binding.position is not None:
+        given[binding.position] = sql.SQL("m.cutover_place")
+    for column, name in columns.of(binding, stream).given.items():
+        given[column] = sql.SQL("m.cutover_key") if name == stream.key_field else sql.SQL("m.{}").format(names[name])
+    return {
+        "row": sql.Identifier(binding.child.alias),
+        "shown": stream.shown,
+        "columns": columns.expressions(binding, stream, given),
+        "decoded": sql.SQL(", ").join(sql.SQL("{} AS {}").format(decoded[name], names[name]) for name in decoded),
+        "proof": stream.codec.proof_sql(sql.SQL("cutover_element"), names),
+        "each": sql.SQL("jsonb_array_elements_text" if stream.codec.textual else "jsonb_array_elements"),
+        **order(stream),
+    }
 
 
 @cache

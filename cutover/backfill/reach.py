@@ -1,6 +1,6 @@
 """Which parents the next chunk takes: in the order of their keys, and no more of them than the limits allow. It only reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg import sql
 
@@ -17,12 +17,14 @@ class Reach:
 
     Attributes:
         unreadable: those whose document jsonb cannot hold.
+        first: how many elements of the first stream each of them has; what stands where a list should be counts as one.
     """
 
     keys: list[str]
     elements: int
     size_bytes: int
     unreadable: list[str]
+    first: dict[str, int] = field(default_factory=dict)
 
 
 def after(binding: Binding, segment: Segment, cursor: str | None, pace: Pace) -> Reach:
@@ -76,8 +78,10 @@ def existing(binding: Binding, keys: list[str]) -> set[str]:
 
 def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], pace: Pace) -> Reach:
     whole = sql.Identifier("d", "document")
+    counts = [(length(each, whole), sql.Identifier(f"n{each.number}")) for each in binding.streams]
     parts: dict[str, sql.Composable] = {
-        "count": sql.SQL("({})::bigint").format(sql.SQL(" + ").join(length(each, whole) for each in binding.streams)),
+        "counts": sql.SQL(", ").join(sql.SQL("({})::bigint AS {}").format(*each) for each in counts),
+        "count": sql.SQL("({})").format(sql.SQL(" + ").join(sql.SQL("w.{}").format(name) for _, name in counts)),
         "size": sql.SQL("pg_column_size({})").format(whole),
         "column": sql.Identifier(binding.column),
         "value": binding.parent.column(binding.column),
@@ -96,6 +100,7 @@ def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], 
         int(sum(row[1] for row in found)),
         int(sum(row[2] for row in found)),
         [row[0] for row in found if not row[3]],
+        {row[0]: row[6] for row in found},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 
-from cutover import caches, chunk, db, ledger
+from cutover import beside, caches, chunk, db, ledger
 from cutover.backfill import attempts, difference, lease, plan, throttle, work
 from cutover.backfill.finish import finish
 from cutover.backfill.progress import Progress
@@ -52,6 +52,7 @@ def run(
         if not job.stop():
             yield from told(binding, finish(job))
     finally:
+        beside.close(binding.alias)
         job.post.leave()
 
 

@@ -93,17 +93,22 @@ def again(
 
 
 def prepare(binding: Binding) -> None:
-    """Settings of this transaction: patience for the lock on a segment, and no nested loops over the lists of a chunk.
+    """Settings of this transaction: patience for the lock on a segment; no scan of whole tables, no nested loops over lists.
 
-    A child table without statistics looks empty to the planner, and pairing by nested loops is quadratic. Before PostgreSQL 18
-    that shows as a cost so high that every statement would be compiled, which takes longer than to run it.
+    Without statistics of the child the planner thinks that each parent has a large part of its rows, and that pairing by
+    nested loops is cheap; both would be quadratic. Before PostgreSQL 18 that shows as a cost so high that every statement
+    would be compiled, which takes longer than to run it.
     """
-    db.set_local(binding.alias, "lock_timeout", SEGMENT_LOCK_TIMEOUT)
-    db.set_local(binding.alias, "enable_nestloop", "off")
-    db.set_local(binding.alias, "enable_memoize", "off")
-    db.set_local(binding.alias, "jit", "off")
-    db.set_local(binding.alias, "datestyle", "ISO, YMD")
-    db.set_local(binding.alias, "work_mem", WORK_MEM)
+    settings = {
+        "lock_timeout": SEGMENT_LOCK_TIMEOUT,
+        "enable_seqscan": "off",
+        "enable_nestloop": "off",
+        "enable_memoize": "off",
+        "jit": "off",
+        "datestyle": "ISO, YMD",
+        "work_mem": WORK_MEM,
+    }
+    db.set_locals(binding.alias, settings)
 
 
 def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:
@@ -115,7 +120,7 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:
         snapshot.lock(binding, [binding.key(key) for key in wanted.keys])
     by_python = wanted.keys if precise or not difference.compiles(binding) else wanted.unreadable
     by_sql = [key for key in wanted.keys if key not in set(by_python)]
-    done = chunk.fill(binding, by_sql) if by_sql else Filled(0, [])
+    done = chunk.fill(binding, by_sql, wanted.first) if by_sql else Filled(0, [])
     if by_python:
         more = streaming.fill(binding, by_python, whole=not precise and not difference.compiles(binding))
         done = Filled(done.inserted + more.inserted, done.refused + more.refused)

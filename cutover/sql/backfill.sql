@@ -88,6 +88,47 @@ cutover_inserted AS (
 SELECT ARRAY(SELECT DISTINCT parent_key::text FROM cutover_lists WHERE done),
        COALESCE((SELECT sum(length) FROM cutover_lists WHERE free AND done), 0)
 
+-- name: occupied
+-- Which of some parents have rows that stand for something.
+SELECT DISTINCT {fk}::text FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) AND {stands}
+
+-- name: piped
+-- The rows that the lists of some parents become for which no row stands, oldest first, as COPY hands them on. It raises where
+-- an element is none of the stream, where a list cannot be filled whole, and on a server where a transaction does not run.
+COPY (
+    SELECT {values} FROM (
+        SELECT {columns}, m.* FROM (
+            SELECT l.parent_key AS cutover_parent, l.key AS cutover_key, e.value AS cutover_element, ({age}) AS cutover_age,
+                   -({age}) AS cutover_place, {decoded}
+            FROM (
+                SELECT p.parent_key, x.key, x.list, jsonb_array_length(x.list) AS length
+                FROM unnest(%(keys)s::text[]::{type}[]) WITH ORDINALITY k(key, n)
+                CROSS JOIN LATERAL (
+                    SELECT {parent_key} AS parent_key, {document} #> '{{}}' AS document
+                    FROM {parent} WHERE {parent_key} = k.key OFFSET 0) p
+                CROSS JOIN LATERAL (
+                    SELECT y.key, y.list FROM {lists} y WHERE jsonb_typeof(y.list) = 'array' OFFSET 0) x
+                WHERE NOT EXISTS (SELECT FROM {child} WHERE {fk} = p.parent_key AND {stands} OFFSET 0)
+                OFFSET 0
+            ) l CROSS JOIN LATERAL (
+                SELECT value, ordinality FROM {each}(l.list) WITH ORDINALITY e(value, ordinality) {oldest_first}) e
+            WHERE l.length > 0 AND CASE WHEN {fillable} THEN TRUE ELSE 1 / (l.length * 0) = 1 END
+              AND (SELECT CASE WHEN pg_is_in_recovery() OR pg_xact_status(%(transaction)s::text::xid8) <> 'in progress'
+                          THEN 1 / (l.length * 0) = 1 ELSE TRUE END)
+            OFFSET 0
+        ) m
+    ) AS {row}
+    WHERE CASE WHEN ({proof}) AND ({shown}) THEN TRUE ELSE 1 / (cutover_age * 0) = 1 END
+) TO STDOUT (FORMAT BINARY)
+
+-- name: take_piped
+-- Take rows as they are handed on.
+COPY {child} ({names}) FROM STDIN (FORMAT BINARY)
+
+-- name: transaction
+-- The number of this transaction.
+SELECT pg_current_xact_id()::text
+
 -- name: whole
 -- Part: for each list whether it can be filled whole (`free`), or has its rows already, newest first; and the parents of
 -- which that holds for every list.
@@ -190,11 +231,11 @@ SELECT {fk}::text, least(0, min({position})) FROM {child} WHERE {fk} = ANY(%(key
 -- name: reach
 -- The next parents in the order of their keys, as far as the shares of the limits on parents, elements and bytes add up to one.
 -- Long documents are read only as far as their stored bytes fit a chunk: those behind its end would be read for nothing.
-SELECT w.key, w.elements, w.bytes, w.readable,
-       w.n = 1 OR w.n / %(parents)s::float8 + sum(w.elements) OVER o / %(elements)s::float8
-                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within, w.size
+SELECT w.key, {count} AS elements, w.bytes, w.readable,
+       w.n = 1 OR w.n / %(parents)s::float8 + sum({count}) OVER o / %(elements)s::float8
+                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within, w.size, w.n0
 FROM (
-    SELECT c.n, c.key, {count} AS elements, COALESCE(c.size, 0) + COALESCE({size}, 0) AS bytes,
+    SELECT c.n, c.key, {counts}, COALESCE(c.size, 0) + COALESCE({size}, 0) AS bytes,
            c.{column} IS NULL OR d.document IS NOT NULL AS readable, COALESCE(c.size, 0) AS size
     FROM (
         SELECT {parent_key}::text AS key, {value} AS {column}, pg_column_size({value}) AS size, row_number() OVER o AS n,

@@ -46,8 +46,8 @@ def test_the_trial_locks_no_parent_and_touches_no_row_of_the_child(
         " WHERE l.pid = pg_backend_pid() AND c.relname IN ('shapes_ticket', 'shapes_change') AND c.relpersistence <> 't'"
     )
 
-    def watched(binding: Binding, keys: Any) -> Any:
-        done = fill(binding, keys)
+    def watched(binding: Binding, *given: Any) -> Any:
+        done = fill(binding, *given)
         seen.append((done.inserted, set(execute(None, locks))))
         return done
 

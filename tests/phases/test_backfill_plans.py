@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from backfilling import EXAMPLES, execute, parent
 from cutover import backfill
-from cutover.backfill import chunk, columns, complete, direct, reach, visit
+from cutover.backfill import chunk, complete, direct, reach, visit
 from cutover.chunk import Pace
 from cutover.mapping import Binding
 from databases import Database
@@ -109,8 +109,8 @@ def test_a_bad_element_sends_only_its_chunk_the_slow_way(database: Database) -> 
     keys = [str(good), str(bad)]
     with transaction.atomic():
         visit.prepare(binding)
-        assert chunk.at_once(binding, binding.streams[0], keys, {}) == (set(), 0)
-        assert chunk.at_once(binding, binding.streams[0], keys[:1], {}) == ({str(good)}, 2)
+        assert chunk.at_once(binding, binding.streams[0], keys) == (set(), 0)
+        assert chunk.at_once(binding, binding.streams[0], keys[:1]) == ({str(good)}, 2)
         done = chunk.fill(binding, keys)
     assert done.inserted == 1
     assert [(each.parent, each.reason[:10]) for each in done.refused] == [(str(bad), "created_at")]
@@ -126,6 +126,6 @@ def test_rows_that_are_the_list_already_need_no_pairing(database: Database, stre
     assert execute(None, direct.short(binding, bound).replace("%(keys)s", "'{1}'").replace("%%", "%")) == []
     with transaction.atomic():
         visit.prepare(binding)
-        assert chunk.at_once(binding, bound, asked["keys"], columns.of(binding, bound).parameters) == ({str(key)}, 0)
+        assert chunk.at_once(binding, bound, asked["keys"]) == ({str(key)}, 0)
     execute(None, "DELETE FROM jobs_joblog WHERE level = 'ERROR'")
     assert execute(None, direct.short(binding, bound).replace("%(keys)s", "'{1}'").replace("%%", "%")) == [("1",)]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -152,10 +153,10 @@ def test_the_database_reads_times_alike_in_every_style(
 ) -> None:
     filled = chunk.fill
 
-    def in_that_style(binding: Binding, keys: Sequence[str]) -> Filled:
+    def in_that_style(binding: Binding, keys: Sequence[str], *more: Any) -> Filled:
         db.set_local("default", "DateStyle", date_style)
         try:
-            return filled(binding, keys)
+            return filled(binding, keys, *more)
         finally:
             db.set_local("default", "DateStyle", "ISO")
 
