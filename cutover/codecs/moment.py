@@ -100,7 +100,7 @@ class Moment(TextForm):
         return self._years_sql(column, self._time_sql(column))
 
     def _time_sql(self, column: sql.Composable) -> sql.Composable:
-        """What the clock shows. UTC by its distance: a zone by its name is looked up for every row."""
+        """What the clock shows, or back to the column. UTC by its distance: a zone by its name is looked up for every row."""
         if self.zone == "UTC":
             return sql.SQL("({} AT TIME ZONE interval '0')").format(column)
         return column if self.zone is None else self._shifted_sql(column)
@@ -128,11 +128,10 @@ class Moment(TextForm):
         return sql.SQL("timestamp" if self.zone is None else "timestamptz")
 
     def direct_sql(self, text: sql.Composable) -> sql.Composable:
-        time = self.clock.direct_sql(text)
-        return time if self.zone is None else self._shifted_sql(time)
+        return self._time_sql(self.clock.direct_sql(text))
 
     def back_sql(self, column: sql.Composable) -> sql.Composable:
-        return self.clock.back_sql(column if self.zone is None else self._shifted_sql(column))
+        return self.clock.back_sql(self._time_sql(column))
 
     def within_sql(self, column: sql.Composable) -> sql.Composable | None:
         if self.zone in (None, "UTC"):

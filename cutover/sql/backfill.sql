@@ -133,15 +133,16 @@ SELECT pg_current_xact_id()::text
 -- Part: for each list whether it can be filled whole (`free`), or has its rows already, newest first; and the parents of
 -- which that holds for every list.
 cutover_rows AS MATERIALIZED (
-    SELECT {fk} AS parent_key, {key} AS key, least(0, min({position})) AS floor,
-           array_agg(({element})::text ORDER BY {newest_first}) FILTER (WHERE {shown} AND {stands}) AS elements
-    FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) GROUP BY 1, 2
+    SELECT {fk} AS parent_key, {key} AS key, array_agg(({element})::text ORDER BY {newest_first}) AS elements
+    FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) AND {shown} AND {stands} GROUP BY 1, 2
 ),
 cutover_lists AS MATERIALIZED (
     SELECT w.*, bool_and(w.fine) OVER (
         PARTITION BY w.parent_key ORDER BY w.key ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS done
     FROM (
-        SELECT p.parent_key, l.key, l.list, l.length, l.length > 0 AND r.elements IS NULL AS free, COALESCE(f.floor, 0) AS floor,
+        SELECT p.parent_key, l.key, l.list, l.length, l.length > 0 AND r.elements IS NULL AS free,
+               CASE WHEN l.length > 0 AND r.elements IS NULL
+                    THEN (SELECT least(0, min({position})) FROM {child} WHERE {fk} = p.parent_key) END AS floor,
                CASE WHEN p.odd THEN FALSE WHEN COALESCE(l.length, 0) = 0 THEN TRUE WHEN r.elements IS NULL THEN {fillable}
                     ELSE r.elements[1:l.length] = ARRAY(
                         SELECT e.value::text FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality)
@@ -157,7 +158,6 @@ cutover_lists AS MATERIALIZED (
                 FROM {lists} y OFFSET 0) x
         ) l ON TRUE
         LEFT JOIN cutover_rows r ON r.parent_key = p.parent_key AND r.key IS NOT DISTINCT FROM l.key
-        LEFT JOIN (SELECT parent_key, min(floor) AS floor FROM cutover_rows GROUP BY 1) f ON f.parent_key = p.parent_key
     ) w
 )
 
