@@ -1,12 +1,12 @@
-"""The fast way through Python, for codecs without SQL: whole lists are read by a cursor, decoded, and poured in by COPY.
+"""The fast way through Python, for codecs without SQL: whole lists are read in slices, decoded, and poured in by COPY.
 
-As in `direct`, a list qualifies while no row stands for it. Memory is that of one batch, whatever a document weighs. What cannot
+As in `direct`, a list qualifies while no row stands for it. Memory is that of one slice, whatever a document weighs. What cannot
 become a row comes back; where the database could change a value without a word, or refuses one, nothing is poured and the
 caller takes the way that proves row by row.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,18 +15,16 @@ from uuid import UUID, uuid4
 
 from django.db import DataError, IntegrityError, models, transaction
 
-from cutover import db
-from cutover.backfill import columns, difference, direct
+from cutover import beside, db
+from cutover.backfill import columns, difference, slices
 from cutover.backfill.missing import Missing, Refused
+from cutover.backfill.slices import Slice
 from cutover.codecs import Undecodable
 from cutover.codecs.codec import proved
 from cutover.codecs.element import loads, same, why_not_jsonb
 from cutover.mapping import Binding, BoundStream, path
 from cutover.pairing import token
 from cutover.sql import query
-
-BATCH_BYTES = 4 * 1024 * 1024
-MOST = 2_000
 
 EXACT: dict[type, type] = {
     models.CharField: str,
@@ -45,10 +43,6 @@ EXACT: dict[type, type] = {
 
 class Inexact(Exception):
     """A value that the column might give back as another."""
-
-
-Element = tuple[str, str | None, str | None, int | None]
-"""One line of the cursor: parent, dynamic key, element, position; without an element it names a parent that is done."""
 
 
 @dataclass
@@ -72,13 +66,21 @@ def fill(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Poured:
     """Pour the lists of some parents for which no row stands; nothing at all where one value might not come back."""
     if not eligible(binding, stream):
         return Poured()
+    try:
+        return poured(binding, stream, keys, aside=not stream.number)
+    except beside.Unavailable:
+        return poured(binding, stream, keys, aside=False)
+
+
+def poured(binding: Binding, stream: BoundStream, keys: Sequence[str], *, aside: bool) -> Poured:
     done = Poured()
     try:
         with transaction.atomic(using=binding.alias):
             before = shown(binding, stream, keys)
-            for batch in batches(binding, stream, keys):
-                made = records(binding, stream, batch, done)
-                done.inserted += db.copy_in(binding.alias, target(binding, stream), made)
+            with slices.read(binding, stream, keys, aside=aside) as found:
+                for batch in found:
+                    made = records(binding, stream, batch, done)
+                    done.inserted += db.copy_in(binding.alias, target(binding, stream), made)
             if shown(binding, stream, keys) - before != done.inserted:
                 raise Inexact  # the stream would not show all of them
     except (Inexact, DataError, IntegrityError, RecursionError):
@@ -93,55 +95,51 @@ def eligible(binding: Binding, stream: BoundStream) -> bool:
     return binding.position is not None and not wanted.lacking and plain
 
 
-def batches(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Iterator[list[Element]]:
-    """What the cursor gives, oldest first for each list, as much at a time as weighs a few megabytes at most."""
-    with db.server_cursor(binding.alias, "cutover_pour", statement(binding, stream), {"keys": list(keys)}) as cursor:
-        widest = cursor.fetchone()[3] or 1
-        size = max(1, min(MOST, BATCH_BYTES // widest))
-        while found := cursor.fetchmany(size):
-            yield found
-
-
-def records(binding: Binding, stream: BoundStream, batch: Sequence[Element], done: Poured) -> Iterator[list[Any]]:
+def records(binding: Binding, stream: BoundStream, found: Iterable[Slice], done: Poured) -> Iterator[tuple[Any, ...]]:
     """The records for COPY, in the order of `target`; each is decoded while the server takes those before. Raises Inexact."""
     wanted, keyed = columns.of(binding, stream), stream.key_field is not None
     checks = [(name, *limits(binding, name)) for name in wanted.given.values() if name != stream.key_field]
-    kept, drawn = list(wanted.constants.values()), len(wanted.drawn)
+    kept, drawn = tuple(wanted.constants.values()), len(wanted.drawn)
     decode, encode = stream.codec.decode, stream.codec.encode
-    for parent, key, text, place in batch:
-        if text is None:
-            done.parents.add(parent)
+    for piece in found:
+        if piece.elements is None:
+            done.parents.add(piece.parent)
             continue
-        element = loads(text)
-        try:
-            values = proved(decode, encode, element)
-        except Undecodable as error:
-            done.refused.append((Missing(parent, key, element, 0, place), error.reason))
-            continue
-        record: list[Any] = [parent, place]
-        record += [given(values[name], kind, limit) for name, kind, limit in checks]
-        if keyed:
-            record.append(key)
-        record += kept
-        record += [uuid4() for _ in range(drawn)]
-        yield record
+        behind = ((piece.key,) if keyed else ()) + kept
+        for place, element in enumerate(piece.elements, piece.place):
+            try:
+                values = proved(decode, encode, element)
+            except Undecodable as error:
+                done.refused.append((Missing(piece.parent, piece.key, element, 0, place), error.reason))
+                continue
+            given = [
+                value if (value := values[name]) is None or fits(value) else exactly(value, kind)
+                for name, kind, fits in checks
+            ]
+            yield (piece.parent, place, *given, *behind, *(uuid4() for _ in range(drawn)))
 
 
-def given(value: Any, kind: type, limit: int | None) -> Any:
-    """A value as COPY takes it. Raises Inexact."""
-    if value is None:
-        return None
+def exactly(value: Any, kind: type) -> Any:
+    """A value that does not fit as it is: JSON as its text. Raises Inexact."""
     if kind is object:
         return json_text(value)
-    if not exact(value, kind, limit):
-        raise Inexact(value)
-    return value
+    raise Inexact(value)
 
 
-def limits(binding: Binding, name: str) -> tuple[type, int | None]:
-    """The type that a field takes; and how long a text may be, or whether a time has a zone."""
-    kind = EXACT[type(binding.child.model._meta.get_field(name))]
-    return kind, binding.kinds[name].max_length if kind is str else int(binding.kinds[name].aware)
+def limits(binding: Binding, name: str) -> tuple[type, Callable[[Any], bool]]:
+    """The type that a field takes, and whether its column gives back this very value, if it is of that type.
+
+    A text column cuts spaces off at its length without a word.
+    """
+    kind, column = EXACT[type(binding.child.model._meta.get_field(name))], binding.kinds[name]
+    most, aware = column.max_length, column.aware
+    if kind is object:
+        return kind, lambda _: False
+    if kind is str and most is not None:
+        return kind, lambda value: type(value) is str and len(value) <= most
+    if kind is datetime:
+        return kind, lambda value: type(value) is datetime and (value.tzinfo is not None) == aware
+    return kind, lambda value: type(value) is kind
 
 
 def json_text(value: object) -> str:
@@ -153,15 +151,6 @@ def json_text(value: object) -> str:
         if same(loads(text), value):
             return text
     raise Inexact(value)
-
-
-def exact(value: Any, kind: type, limit: int | None) -> bool:
-    """Whether the column gives this very value back; a text column cuts spaces off at its length without a word."""
-    if type(value) is not kind:
-        return False
-    if isinstance(value, str):
-        return limit is None or len(value) <= limit
-    return not isinstance(value, datetime) or (value.tzinfo is not None) == bool(limit)
 
 
 def shown(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> int:
@@ -179,10 +168,3 @@ def target(binding: Binding, stream: BoundStream) -> str:
     names = [binding.fk, str(binding.position), *given, *keyed, *wanted.constants, *wanted.drawn]
     parts = {"child": binding.child.identifier, "names": difference.identifiers(names)}
     return db.render(query("backfill", "copy", **parts))
-
-
-@cache
-def statement(binding: Binding, stream: BoundStream) -> str:
-    """The statement of the cursor; its parameter are the keys."""
-    parts = {"whole": direct.whole(binding, stream), **direct.order(stream)}
-    return db.render(query("backfill", "pour", **parts))

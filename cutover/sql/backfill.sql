@@ -169,17 +169,24 @@ WHERE p.key NOT IN (SELECT parent_key::text FROM cutover_lists WHERE done)
    OR p.key IN (SELECT parent_key::text FROM cutover_lists WHERE free)
 
 -- name: pour
--- The elements of whole lists for which no row stands yet, oldest first. The first line says how many bytes the widest has;
--- the lines without an element name the parents that need nothing more of this stream.
+-- Whole lists for which no row stands yet, in slices, oldest first: parent, key, position of the oldest, and the elements in the
+-- order of the list, as JSON. Lines without elements name the parents that need nothing more of this stream. It raises where a
+-- transaction is given and does not run on this server.
 WITH {whole}
-SELECT '' AS parent, NULL AS key, NULL AS element, COALESCE((
-    SELECT max(octet_length(e.value::text)) FROM cutover_lists l CROSS JOIN LATERAL jsonb_array_elements(l.list) e(value)
-    WHERE l.free AND l.done), 0)::bigint AS place
-UNION ALL SELECT DISTINCT parent_key::text, NULL, NULL, NULL::bigint FROM cutover_lists WHERE done
+SELECT to_json(d.parent_key::text)::text, NULL, 0::bigint, NULL
+FROM (SELECT DISTINCT parent_key FROM cutover_lists WHERE done) d
+WHERE (SELECT CASE WHEN %(transaction)s::text IS NULL THEN TRUE
+                   WHEN pg_is_in_recovery() OR pg_xact_status(%(transaction)s::text::xid8) <> 'in progress'
+                   THEN 1 / (length(%(transaction)s::text) * 0) = 1 ELSE TRUE END)
 UNION ALL (
-    SELECT l.parent_key::text, l.key, e.value::text, l.floor - ({age})
-    FROM cutover_lists l CROSS JOIN LATERAL (
-        SELECT value, ordinality FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality) {oldest_first}) e
+    SELECT to_json(l.parent_key::text)::text, to_json(l.key)::text, ({place})::bigint,
+           CASE WHEN l.length <= z.size THEN l.list
+                ELSE jsonb_path_query_array(l.list, '$[$first to $last]',
+                                            jsonb_build_object('first', s.first, 'last', s.first + z.size - 1)) END::text
+    FROM cutover_lists l
+    CROSS JOIN LATERAL (
+        SELECT greatest(1, least(%(most)s::int, %(bytes)s::bigint * l.length / pg_column_size(l.list)))::int AS size) z
+    CROSS JOIN LATERAL (SELECT first FROM generate_series(0, l.length - 1, z.size) first ORDER BY first {oldest_first}) s
     WHERE l.free AND l.done
 )
 

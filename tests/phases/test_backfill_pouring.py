@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from backfilling import all_rows, execute, parent, to_the_end
-from cutover import backfill
-from cutover.backfill import pouring, streaming, visit
+from backfilling import all_rows, elements, execute, parent, to_the_end
+from cutover import backfill, beside
+from cutover.backfill import pouring, slices, streaming, visit
 from cutover.backfill.pouring import Poured
 from cutover.codecs import Codec
 from cutover.mapping import Binding
@@ -100,6 +100,25 @@ def test_pouring_makes_the_same_rows_and_refuses_the_same(
     to_the_end(binding)
     assert sorted(map(str, all_rows(binding))) == sorted(map(str, rows))
     assert quarantined() == refused
+
+
+def test_without_a_second_connection_the_first_one_gives_and_takes_in_turn(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one COPY it would wait for itself."""
+    binding = without_sql("job_logs")
+    lines = [f"[2024-01-02 03:{n // 60:02}:{n % 60:02}] INFO m{n}" for n in range(1200, 0, -1)]
+    parent(binding, 1, {"stdout": lines})
+    monkeypatch.setattr(slices, "MOST", 500)
+
+    def unavailable(*_: object) -> None:
+        raise beside.Unavailable
+
+    monkeypatch.setattr(beside, "begun", unavailable)
+    with transaction.atomic():
+        visit.prepare(binding)
+        assert pouring.fill(binding, binding.streams[0], ["1"]).inserted == 1200
+    assert elements(binding, 1) == lines[::-1]
 
 
 def quarantined() -> list[tuple[Any, ...]]:

@@ -1,0 +1,110 @@
+"""Lists for which no row stands, read in slices of a few megabytes at most, oldest elements first. It only reads.
+
+For the first stream of a chunk a second connection reads them, while the first one takes rows (Note [One snapshot, two
+connections] in `piped`); for the others, and where there is none, a cursor of the chunk's own connection does.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from psycopg import sql
+
+from cutover import beside, db
+from cutover.backfill import direct
+from cutover.codecs.element import loads
+from cutover.mapping import Binding, BoundStream
+from cutover.sql import query
+
+SLICE_BYTES = 1024 * 1024
+MOST = 2_000
+
+Line = Sequence[Any]
+"""A line of the query: parent, key, place, list, the first three and the last as JSON."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Consecutive elements of one list, oldest first; without any, it names a parent that needs nothing more.
+
+    Attributes:
+        place: the position of the first; those of the others follow.
+        size: characters of its text.
+    """
+
+    parent: str
+    key: str | None
+    place: int
+    elements: list[Any] | None
+    size: int = 0
+
+
+@contextmanager
+def read(
+    binding: Binding, stream: BoundStream, keys: Sequence[str], *, aside: bool
+) -> Iterator[Iterator[Iterable[Slice]]]:
+    """The slices of some parents' lists, batch by batch: during a batch the chunk's connection is free.
+
+    Raises:
+        Unavailable: they were to be read `aside` and cannot be.
+    """
+    values: dict[str, Any] = {"keys": list(keys), "most": MOST, "bytes": SLICE_BYTES, "transaction": None}
+    if not aside:
+        with db.server_cursor(binding.alias, "cutover_pour", statement(binding, stream), values) as opened:
+            opened.itersize = 1
+            yield batches(made(stream, line) for line in opened)
+        return
+    values["transaction"] = db.scalar(binding.alias, query("backfill", "transaction"))
+    settings = {"datestyle": "ISO, YMD", "enable_seqscan": "off", "enable_nestloop": "off"}
+    copy = f"COPY ({statement(binding, stream)}) TO STDOUT"
+    with beside.copied(binding.alias, copy, values, settings) as blocks:
+        yield iter([(made(stream, line) for line in lines(blocks))])
+
+
+def batches(found: Iterator[Slice]) -> Iterator[list[Slice]]:
+    """As many as weigh a few megabytes at most: one connection cannot give and take at a time."""
+    batch: list[Slice] = []
+    elements = size = 0
+    for each in found:
+        batch.append(each)
+        elements, size = elements + len(each.elements or ()), size + each.size
+        if elements >= MOST or size >= SLICE_BYTES:
+            yield batch
+            batch, elements, size = [], 0, 0
+    yield batch
+
+
+def lines(blocks: Iterator[bytes]) -> Iterator[Line]:
+    """The lines of a COPY whose values are JSON: of what COPY would spell otherwise they hold backslashes alone."""
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield [
+                None if each == b"\\N" else each.replace(b"\\\\", b"\\").decode("utf-8") for each in line.split(b"\t")
+            ]
+
+
+def made(stream: BoundStream, line: Line) -> Slice:
+    parent, key, place, text = line
+    elements: Any = None if text is None else loads(text)
+    if elements is not None and stream.newest_first:
+        elements.reverse()
+    return Slice(str(loads(parent)), None if key is None else str(loads(key)), int(place), elements, len(text or ""))
+
+
+@cache
+def statement(binding: Binding, stream: BoundStream) -> str:
+    """The query; its parameters are the keys, the two bounds of a slice, and the transaction that has to be running."""
+    newest_first = stream.newest_first
+    parts = {
+        "whole": direct.whole(binding, stream),
+        # Of a slice its oldest element: the last one of it where the newest come first.
+        "place": sql.SQL(
+            "l.floor - least(s.first + z.size, l.length)" if newest_first else "l.floor - l.length + s.first"
+        ),
+        "oldest_first": sql.SQL("DESC" if newest_first else "ASC"),
+    }
+    return db.render(query("backfill", "pour", **parts))
