@@ -81,11 +81,11 @@ def one(alias: str, statement: Statement, params: Mapping[str, object] | None = 
         return opened.fetchone()  # type: ignore[no-any-return]
 
 
-def repeat_one(alias: str, statement: str, params: Mapping[str, object]) -> Row | None:
-    """The first row of a query that is run often: numbers and truths, or text."""
+def repeat(alias: str, statement: str, params: Mapping[str, object]) -> tuple[int, Row | None]:
+    """Run a statement that is run often: how many rows it touched, and the first that it gives, numbers and truths, or text."""
     with often(alias) as opened:
         opened.execute(statement, params)
-        return opened.fetchone()  # type: ignore[no-any-return]
+        return int(opened.rowcount), opened.fetchone() if opened.description else None
 
 
 def scalar(alias: str, statement: Statement, params: Mapping[str, object] | None = None) -> Any:

@@ -124,7 +124,7 @@ def legs_of(held: Lease) -> Legs:
 
 def once(binding: Binding, key: Any, group: list[Item], held: Lease, legs: Legs) -> Outcome | None:
     """One try; None if the ledger has moved."""
-    if legs is Legs.ROWS and alone.suits(group) and alone.write(binding, key, group, held):
+    if legs is Legs.ROWS and alone.suits(binding, group, held) and alone.write(binding, key, group, held):
         return Outcome(len(group), 0)
     given = group[0].given
     values = {
@@ -136,7 +136,7 @@ def once(binding: Binding, key: Any, group: list[Item], held: Lease, legs: Legs)
     }
     sound = all(each.sound for each in group)
     text = statement.append(binding, legs, given, len(group) == 1, sound)
-    found = db.repeat_one(binding.alias, text, values)
+    _, found = db.repeat(binding.alias, text, values)
     open_, there, bad, misfit, hidden, written = found or (False, False, None, None, 0, 0)
     if not open_:
         return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import LazySettings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -256,10 +257,11 @@ def test_ambiguous_level_is_no_matter_where_no_stream_shows_the_row(database: Da
 
 
 @pytest.mark.parametrize("phase", EVERY)
-def test_append_is_one_round_trip(database: Database, phase: int) -> None:
+def test_append_is_one_round_trip(database: Database, phase: int, settings: LazySettings) -> None:
     binding = at_phase("job_logs", phase)
     job = Job.objects.create()
-    lease.current(binding)
+    settings.CUTOVER_LEASE_SECONDS = 600
+    append(binding, job.pk, line("the first of a lease asks a little more"))
     with CaptureQueriesContext(connection) as queries:
         append(binding, job.pk, line("x"))
         extend(binding, job.pk, [line("y"), line("z", "ERROR")])

@@ -82,7 +82,7 @@ def test_many_rows_are_copied_and_one_is_inserted(database: Database, settings: 
         append(binding, job.pk, lines(1)[0])
         extend(binding, job.pk, lines())
     words = [query["sql"].split()[0] for query in queries.captured_queries]
-    assert words == ["WITH", "BEGIN", "SELECT", "COMMIT"]  # Django sees no COPY
+    assert words == ["INSERT", "BEGIN", "SELECT", "COMMIT"]  # Django sees no COPY
 
 
 @pytest.mark.parametrize("number", [1, MANY])
@@ -144,6 +144,26 @@ def test_table_with_row_security_gets_its_rows_without_copy(database: Database, 
         connection.close()
         connect().execute("DROP OWNED BY writer; DROP ROLE writer")
     assert JobLog.objects.count() == MANY
+
+
+ELSEWHERE = """
+CREATE TABLE elsewhere (LIKE jobs_joblog);
+CREATE FUNCTION lead() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO elsewhere VALUES (NEW.*);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER lead BEFORE INSERT ON jobs_joblog FOR EACH ROW EXECUTE FUNCTION lead();
+"""
+
+
+@pytest.mark.parametrize("number", [1, 2, MANY])
+def test_row_that_a_trigger_leads_elsewhere_is_written_once(database: Database, connect: Any, number: int) -> None:
+    connect().execute(ELSEWHERE)
+    binding = at_phase("job_logs", 4)
+    job = Job.objects.create()
+    extend(binding, job.pk, lines(number))
+    assert connect().execute("SELECT count(*) FROM elsewhere").fetchone() == (number,)
+    assert JobLog.objects.count() == 0
 
 
 def test_nothing_is_prepared_unless_the_project_says_so(database: Database) -> None:
