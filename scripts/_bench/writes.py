@@ -86,6 +86,7 @@ def turn(crew: Crew, scene: Scene, name: str, seen: Seen, options: Options) -> f
         (contention.hold, (name, jobs, number, options.seconds, scene.no_key))
         for number in range(options.writers, options.writers + scene.holders)
     ]
+    crew([(contention.warm, (name, jobs[0]))] * (len(writers) + len(holders)))
     before = common.sql("SELECT pg_current_wal_insert_lsn()")[0][0]
     flushers = [(buffered.flusher, (options.seconds,))] if way.buffer else []
     done = [each.result for each in crew([*writers, *holders, *flushers])][: len(writers) + len(holders)]
