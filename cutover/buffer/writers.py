@@ -64,11 +64,20 @@ class Writer:
 
         try:
             self.connection.connect()
-            if self.connection.can_read():  # it was closed, or holds an answer that nobody waits for
+            if self.spoiled():
                 self.connection.disconnect()
                 self.connection.connect()
         except RedisError as error:
             raise NotTaken(said(error)) from error
+
+    def spoiled(self) -> bool:
+        """Whether the connection was closed meanwhile, or holds an answer that nobody waits for."""
+        from redis.exceptions import RedisError
+
+        try:
+            return bool(self.connection.can_read())
+        except RedisError:
+            return True
 
     def add(self, stream: str, parent_key: str, payload: str, ticket: Ticket) -> str:
         """Its id. One command, one answer. Raises NotTaken, Doubtful."""
