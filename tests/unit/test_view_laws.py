@@ -11,7 +11,7 @@ from cutover.pairing import distinct_view, pair, token, union
 from cutover.read import view
 from cutover.read.view import Listed
 
-LAW = settings(max_examples=300)
+LAW = settings(max_examples=500)
 words = st.sampled_from(["a", "b", "c", 1, 1.0, True, "1"])
 lists = st.lists(words, max_size=7)
 
@@ -24,13 +24,13 @@ def streams(draw: st.DrawFn) -> BoundStream:
 
 @st.composite
 def sides(draw: st.DrawFn) -> tuple[list[Any], Listed]:
-    """Any two lists; or, as most are, rows that were written alone, with JSON, and history that JSON alone has."""
+    """Any two lists; or, as most are, JSON that holds the rows that stand, and history below them."""
+    rows = draw(lists)
+    bits = draw(st.lists(st.sampled_from("01"), min_size=len(rows), max_size=len(rows)))
     if draw(st.booleans()):
-        rows = draw(lists)
-        bits = draw(st.lists(st.sampled_from("01"), min_size=len(rows), max_size=len(rows)))
         return draw(lists), Listed(rows, "".join(bits))
-    alone, both, history = draw(lists), draw(lists), draw(st.just([]) | lists)
-    return both + history, Listed(alone + both, "0" * len(alone) + "1" * len(both))
+    standing = [each for each, bit in zip(rows, bits, strict=True) if bit == "1"]
+    return standing + draw(st.just([]) | lists), Listed(rows, "".join(bits))
 
 
 def the_long_way(stream: BoundStream, values: list[Any], rows: Listed) -> list[Any]:
