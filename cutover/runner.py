@@ -10,10 +10,11 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from cutover import conf, db, ledger, phases, settling
+from cutover import adoption, conf, db, ledger, phases, settling, verify
+from cutover.adoption import Found
 from cutover.errors import Incomplete, Refused
 from cutover.gates import Gate, Move, Verdict, evaluate
 from cutover.ledger import Entry
@@ -60,6 +61,7 @@ class Settled:
 
 
 Event = Judged | Moved | Waiting | Settled
+Adopting = verify.Progress | Found | Event
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,82 @@ def advance(order: Order) -> Iterator[Event]:
 def rollback(order: Order) -> Iterator[Event]:
     """Move one phase back, under the gates of leaving, and wait until that has settled. Raises as `advance`."""
     yield from drive(order, step=-1)
+
+
+def adopt(order: Order) -> Iterator[Adopting]:
+    """Begin the ledger of a cutover whose table is there already, at `order.to`, or at what is shown where that is NOT_STARTED.
+
+    A dry run looks and compares. It leaves an entry at NOT_STARTED behind, which is the same as none; the time for which nobody
+    else has written counts from there.
+
+    Raises:
+        Refused: the ledger has moved before, or the phase is not shown; nothing was moved.
+        Busy: somebody else moves this cutover.
+        Incomplete: as `advance`; the same again goes on waiting.
+    """
+    alias, name = order.binding.alias, order.binding.name
+    require_tables(order)
+    ledger.start(alias, name)
+    ledger.take_wheel(alias, name, whoami(), WHEEL)
+    try:
+        entry = ledger.read(alias, name)
+        if entry.epoch == 0:
+            require_no_history(order)
+            for progress in adoption.compare(order.binding, entry):
+                ledger.take_wheel(alias, name, whoami(), WHEEL)
+                yield progress
+            found = adoption.look(order.binding, ledger.read(alias, name))
+            yield found
+            if order.dry_run:
+                return
+            entry = begin(order, entry, found)
+            yield Moved(entry)
+        require_adopting(entry)
+        yield from settle(replace(order, to=entry.phase), entry)
+    finally:
+        ledger.leave_wheel(alias, name, whoami())
+
+
+def begin(order: Order, entry: Entry, found: Found) -> Entry:
+    """Commit the first move of the ledger.
+
+    Raises:
+        Refused: the phase is not shown.
+    """
+    to = found.phase if order.to is Phase.NOT_STARTED else order.to
+    if to > found.phase or to is Phase.NOT_STARTED:
+        failed = found.failed(max(to, Phase.ADD_TABLE))
+        gates = ", ".join(verdict.gate for verdict in failed)
+        reason = f"{gates} does not hold" if failed else f"nobody can begin beyond {adoption.FURTHEST.name}"
+        raise Refused(
+            f"{order.binding.name} cannot begin{f' at {to.name}' if to else ''}: {reason}.",
+            hint=" ".join(["Nothing was moved.", *(verdict.hint for verdict in failed)]),
+        )
+    for step in phases.STEPS[:to]:
+        step.enter(order.binding)
+    told = "; ".join(f"{about}: {fact}" for about, fact in found.facts.items())
+    verdicts = [verdict.as_dict() for step in found.steps if step.to <= to for verdict in step.verdicts]
+    why = f"Adopted. {order.why} Found: {told}.".replace("  ", " ")
+    return ledger.move(order.binding.alias, entry, to, who=whoami(), why=why, gates=verdicts)
+
+
+def require_no_history(order: Order) -> None:
+    """That the cutover has never moved: a ledger whose row was lost has to be written again, not begun."""
+    moves = ledger.history(order.binding.alias, order.binding.name)
+    if moves:
+        raise Refused(
+            f"{order.binding.name} has no row in the ledger, and its history ends at {moves[-1].to_phase.name}.",
+            hint="The row was lost: see `What if the row of the ledger is gone` in the runbook.",
+        )
+
+
+def require_adopting(entry: Entry) -> None:
+    """That the one move of the ledger is an adoption which has not settled, or has just been made."""
+    if entry.epoch > 1 or entry.settled or entry.came_from is not Phase.NOT_STARTED:
+        raise Refused(
+            f"{entry.name} is at {entry.phase.name} already; only a cutover that has never moved can be adopted.",
+            hint=f"Look at `cutover status {entry.name}`, and go on with `cutover advance`.",
+        )
 
 
 def drive(order: Order, *, step: int) -> Iterator[Event]:

@@ -28,6 +28,7 @@ class Translating(click.Group):
 
 ORDER = (
     "status",
+    "adopt",
     "advance",
     "rollback",
     "backfill",
@@ -52,10 +53,11 @@ def cutover(ctx: click.Context, settings: str | None) -> None:
 
 
 def add_commands() -> None:
-    from cutover.cli import advance, backfill, check, demo, flush, quarantine, scaffold, shadow, status, verify
+    from cutover.cli import adopt, advance, backfill, check, demo, flush, quarantine, scaffold, shadow, status, verify
 
     for command in (
         status.status,
+        adopt.adopt,
         advance.advance,
         advance.rollback,
         backfill.backfill,

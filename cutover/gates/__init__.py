@@ -5,6 +5,7 @@ Each gate has the name of its function as its id, which is also its section in t
 
 from cutover.gates.evidence import backfill_complete, quarantine_empty, rehydrated, verify_clean
 from cutover.gates.foreign import no_foreign_writers, no_foreign_writes, no_stale_rows
+from cutover.gates.rows import positions_fit, rows_found, rows_in_json
 from cutover.gates.schema import column_exists, index_ready, table_exists, trigger_current
 from cutover.gates.shadow import shadow_reads_agree
 from cutover.gates.standing import flags_on, fleet_agrees, settled
@@ -23,8 +24,11 @@ __all__ = [
     "no_foreign_writers",
     "no_foreign_writes",
     "no_stale_rows",
+    "positions_fit",
     "quarantine_empty",
     "rehydrated",
+    "rows_found",
+    "rows_in_json",
     "settled",
     "shadow_reads_agree",
     "table_exists",

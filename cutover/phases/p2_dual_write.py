@@ -6,12 +6,29 @@ Back: the rows stay, harmless; the backfill has to be done again, for JSON moves
 """
 
 from cutover import backfill
-from cutover.gates import Gate, flags_on, fleet_agrees, no_foreign_writers, no_stale_rows, settled, trigger_current
+from cutover.gates import (
+    Gate,
+    flags_on,
+    fleet_agrees,
+    no_foreign_writers,
+    no_stale_rows,
+    positions_fit,
+    settled,
+    trigger_current,
+)
 from cutover.mapping import Binding
 from cutover.phase import Phase
 
 PHASE = Phase.DUAL_WRITE
-GATES: tuple[Gate, ...] = (settled, flags_on, fleet_agrees, trigger_current, no_foreign_writers, no_stale_rows)
+GATES: tuple[Gate, ...] = (
+    settled,
+    flags_on,
+    fleet_agrees,
+    trigger_current,
+    no_foreign_writers,
+    positions_fit,
+    no_stale_rows,
+)
 BACK: tuple[Gate, ...] = (settled,)
 
 

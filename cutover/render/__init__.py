@@ -1,5 +1,6 @@
 """What is shown: rich on a terminal, plain when piped, JSON when asked. Data goes to stdout, talk to stderr."""
 
+from cutover.render.adoption import adoption
 from cutover.render.console import document, error, line, say, table
 from cutover.render.dryrun import dry_run
 from cutover.render.findings import findings, summary
@@ -19,6 +20,7 @@ __all__ = [
     "flushing",
     "Step",
     "actions",
+    "adoption",
     "document",
     "dry_run",
     "error",

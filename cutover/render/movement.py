@@ -20,7 +20,7 @@ class Shown:
         self.waited_for: list[str] = []
         self.data: dict[str, Any] = {"name": order.binding.name, "to": order.to.name, "dry_run": order.dry_run}
 
-    def __call__(self, event: runner.Event) -> None:
+    def __call__(self, event: Any) -> None:
         match event:
             case runner.Judged():
                 self.judged(event)

@@ -7,11 +7,13 @@ flag_rules, migration_rules, since_rules    rules over flags, migrations, and a 
 kinds, walk, uses, queries, options, rawsql, consequences       rules over uses of the column
 swallowed                                                       rules over what an except hides
 accepted                    the baseline
+makers                      who makes rows by hand; for an adoption
 """
 
 from cutover.scan.accepted import Baseline
 from cutover.scan.examine import Examined, Order, Place, examine
 from cutover.scan.finding import Finding, Severity, in_order
+from cutover.scan.makers import makers
 from cutover.scan.titles import TITLES
 
-__all__ = ["TITLES", "Baseline", "Examined", "Finding", "Order", "Place", "Severity", "examine", "in_order"]
+__all__ = ["TITLES", "Baseline", "Examined", "Finding", "Order", "Place", "Severity", "examine", "in_order", "makers"]
