@@ -6,6 +6,7 @@ key, or the name of the model together with what only instances of models have.
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -99,13 +100,14 @@ class Kinds:
     def likely_name(self) -> str:
         return snake(self.target.spec.model)
 
-    def worth_a_walk(self, node: ast.stmt) -> bool:
-        """Whether a statement of the module can use the column at all; functions and classes without any sign of it cannot."""
+    def worth_a_walk(self, node: ast.stmt, names: Sequence[str] = ()) -> bool:
+        """Whether a statement of the module can use the column at all; functions and classes without any sign of it, and
+        without one of the names that stand for it, cannot."""
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             return True
         first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
         text = "\n".join(self.source.lines[first - 1 : node.end_lineno])
-        return self.target.sign.search(text) is not None
+        return self.target.sign.search(text) is not None or any(name in text for name in names)
 
     def of(self, node: ast.expr | None, scope: Scope) -> Seen | None:
         """What an expression is; None where nothing is known."""

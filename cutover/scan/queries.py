@@ -1,13 +1,13 @@
 """Rules over queries: lookups, values, expressions, updates and locks of the parent, also through a foreign key to it."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cutover.phase import Phase
 from cutover.scan import models, rawsql
-from cutover.scan.kinds import TO_INSTANCE, TO_PAIR, TO_QUERYSET, Kind, Scope
+from cutover.scan.kinds import TO_INSTANCE, TO_PAIR, TO_QUERYSET, Kind, Scope, dotted
 from cutover.scan.models import called
 from cutover.scan.walk import Walk, texts
 
@@ -91,11 +91,24 @@ def lookup(uses: "Uses", text: str) -> bool:
 
 
 def has(uses: "Uses", nodes: list[ast.expr]) -> bool:
-    return any(is_field(uses, text) for each in nodes for text in texts(each))
+    return any(is_field(uses, text) for each in nodes for text in (*texts(each), *starred(uses, each)))
+
+
+def starred(uses: "Uses", node: ast.expr) -> Collection[str]:
+    """The texts of a list that is given as `*COLUMNS`."""
+    return uses.lists.get(dotted(node.value), ()) if isinstance(node, ast.Starred) else ()
 
 
 def keywords(uses: "Uses", node: ast.Call) -> bool:
-    return any(each.arg and lookup(uses, each.arg) for each in node.keywords)
+    return any(lookup(uses, name) for each in node.keywords for name in ([each.arg] if each.arg else keys(each.value)))
+
+
+def keys(node: ast.expr) -> Iterator[str]:
+    """The keys of `**{...}`; of an f-string what it begins with."""
+    for each in node.keys if isinstance(node, ast.Dict) else ():
+        first = each.values[0] if isinstance(each, ast.JoinedStr) and each.values else each
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            yield first.value
 
 
 def values(uses: "Uses", node: ast.Call, name: str) -> None:

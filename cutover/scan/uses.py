@@ -1,7 +1,7 @@
 """Rules over the source: every use of the column that a phase breaks, with the phase."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cutover.phase import Phase
@@ -30,6 +30,7 @@ IN_PLACE = {
     "add",
 }
 SAVES = {"save", "asave"}
+TABLE = "._meta.db_table"
 
 
 def check(project: Project, now: Tree | None = None) -> Iterator[Finding]:
@@ -63,6 +64,9 @@ class Uses:
     found: list[Finding] = field(default_factory=list)
     spent: set[int] = field(default_factory=set)  # expressions that an outer one has answered for
     asked: set[int] = field(default_factory=set)  # expressions inside a query on the parent
+    lists: Mapping[str, set[str]] = field(
+        default_factory=dict
+    )  # names that are lists of texts, as far as the walk has come
 
     def add(self, id: str, node: ast.AST, what: str, *, phase: Phase | None = None, why: str = "") -> None:
         """One use; `what` is its subject, the consequence comes from the table, unless the place has its own reason."""
@@ -88,6 +92,7 @@ def in_file(source: Source, target: Target) -> list[Finding]:
         return [place]
     uses = Uses(target, source)
     walk = Walk(prepared(source, target), lambda walk, node, scope: met(uses, walk, node, scope))
+    uses.lists = walk.lists
     walk.module(source.tree)
     saved(uses, walk)
     return uses.found
@@ -203,6 +208,18 @@ def saves_field(each: Save, name: str) -> bool:
     return each.fields is None or name in each.fields
 
 
+def written(part: ast.expr, walk: Walk, table: str) -> str:
+    """A part of an f-string as it will read: `{Job._meta.db_table}`, or a name for it, is the table; other values are unknown."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    value = dotted(part.value) if isinstance(part, ast.FormattedValue) else ""
+    return table if value in walk.tables or is_table(walk, value) else " "
+
+
+def is_table(walk: Walk, name: str) -> bool:
+    return name.endswith(TABLE) and name.removesuffix(TABLE) in walk.kinds.classes
+
+
 def statement(uses: Uses, walk: Walk, node: ast.Constant | ast.JoinedStr) -> None:
     """S049."""
     spec, table = uses.target.spec, uses.target.table
@@ -210,7 +227,7 @@ def statement(uses: Uses, walk: Walk, node: ast.Constant | ast.JoinedStr) -> Non
         return
     if isinstance(node, ast.JoinedStr):
         uses.spent |= {id(each) for each in ast.walk(node)}
-        text = "".join(str(each.value) if isinstance(each, ast.Constant) else " " for each in node.values)
+        text = "".join(written(each, walk, table) for each in node.values)
     elif isinstance(node.value, str) and not isinstance(walk.parents[-2], ast.Expr):
         text = node.value
     else:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from cutover.scan.kinds import OTHER, Kind, Kinds, Scope, Seen, dotted
 from cutover.scan.known import for_model
-from cutover.scan.models import assigned, called
-from cutover.scan.tree import nested
+from cutover.scan.models import Model, assigned, called
+from cutover.scan.settings import absolute
+from cutover.scan.tree import Source, nested
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -57,6 +58,7 @@ class Walk:
     function: int = 0
     owner: str = ""
     lists: dict[str, set[str]] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)  # names that hold the name of the parent's table
     parents: list[ast.AST] = field(default_factory=list)
 
     def module(self, tree: ast.Module) -> None:
@@ -67,8 +69,12 @@ class Walk:
                 if found is not None and found is not OTHER:
                     self.kinds.returns[node.name] = self.kinds.returns[f"self.{node.name}"] = found
         for each in tree.body:
-            if self.kinds.worth_a_walk(each):
+            if self.kinds.worth_a_walk(each, self.listed()):
                 self.statement(each, scope)
+
+    def listed(self) -> list[str]:
+        """The names of lists, met so far, that have the field: `COLUMNS = ("pk", "logs")`."""
+        return [name for name, texts in self.lists.items() if self.kinds.target.spec.field in texts]
 
     def body(self, statements: list[ast.stmt], scope: Scope) -> None:
         for each in statements:
@@ -130,6 +136,11 @@ class Walk:
             return
         if isinstance(target, ast.Name) and isinstance(value, ast.List | ast.Tuple | ast.Set):
             self.lists[target.id] = set(texts(value))
+        if isinstance(target, ast.Name):
+            named = dotted(value).removesuffix("._meta.db_table")
+            (self.tables.add if named != dotted(value) and named in self.kinds.classes else self.tables.discard)(
+                target.id
+            )
         self.kinds.bind(target, self.kinds.of(value, scope), scope)
 
     def expression(self, node: ast.expr, scope: Scope) -> None:
@@ -176,7 +187,7 @@ class Walk:
         """What `self` is in a class, and what its attributes are."""
         spec, parent = self.kinds.target.spec, self.kinds.target.parent
         bases = {dotted(base) for base in node.bases}
-        mine = parent is not None and node is parent.node
+        mine = parent is not None and (node is parent.node or brings(parent, node, self.kinds.source))
         if mine or bases & self.kinds.classes:
             return {"self": Seen(Kind.INSTANCE), "cls": Seen(Kind.CLASS)}
         made = {name for names in (parent.managers.values() if parent else ()) for name in names}
@@ -190,6 +201,19 @@ class Walk:
             found = Seen(Kind.INSTANCE)
             return {"self.object": found, "self.instance": found, "obj": found, "self.queryset": Seen(Kind.QUERYSET)}
         return {"self": OTHER} if spec.model == node.name else {}
+
+
+def brings(parent: Model, node: ast.ClassDef, source: Source) -> bool:
+    """Whether a class is a base of the parent model: a mixin, or an abstract model, in its file or imported from this one."""
+    if node.name not in {dotted(base) for base in parent.node.bases}:
+        return False
+    if source is parent.source:
+        return True
+    imports = (
+        [each for each in parent.source.tree.body if isinstance(each, ast.ImportFrom)] if parent.source.tree else []
+    )
+    modules = [absolute(each, parent.source) for each in imports if node.name in {name.name for name in each.names}]
+    return any(f".{source.module}".endswith(f".{module}") for module in modules)
 
 
 def inner(node: ast.expr) -> Iterator[ast.expr]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.corpus import independent
 from checks.corpus.projects import Case, write
 from checks.corpus.right import RIGHT
 from checks.corpus.wrong import WRONG
@@ -37,14 +38,14 @@ def found(case: Case, root: Path) -> list[Finding]:
     return [each for each in scan.examine(order).findings if each.severity is not Severity.NOTE]
 
 
-@pytest.mark.parametrize("case", WRONG, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", WRONG + independent.WRONG, ids=lambda case: case.name)
 def test_what_is_wrong_is_found_at_its_line_and_nothing_else_is(case: Case, tmp_path: Path) -> None:
     accused = {(each.id, each.path, each.line) for each in found(case, tmp_path)}
     assert case.expected
     assert accused == case.expected
 
 
-@pytest.mark.parametrize("case", RIGHT, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", RIGHT + independent.RIGHT, ids=lambda case: case.name)
 def test_what_is_right_is_not_accused(case: Case, tmp_path: Path) -> None:
     assert [(each.id, each.place, each.fact) for each in found(case, tmp_path)] == []
 
