@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from cutover import conf, db, phases, scan, verify
+from cutover import conf, db, ledger, phases, scan, verify
 from cutover.errors import Refused
 from cutover.gates import Gate, Move, Verdict, column_exists, evaluate, rows_found, rows_in_json
 from cutover.ledger import Entry
@@ -57,9 +57,13 @@ class Found:
             reached = step.to
         return reached
 
+    def verdicts(self, to: Phase) -> list[Verdict]:
+        """What the gates up to a phase say."""
+        return [verdict for step in self.steps if step.to <= to for verdict in step.verdicts]
+
     def failed(self, to: Phase) -> list[Verdict]:
         """What speaks against a phase."""
-        return [verdict for step in self.steps if step.to <= to for verdict in step.verdicts if not verdict.holds]
+        return [verdict for verdict in self.verdicts(to) if not verdict.holds]
 
     def as_dict(self) -> dict[str, Any]:
         gates = {step.to.name: [verdict.as_dict() for verdict in step.verdicts] for step in self.steps}
@@ -94,6 +98,49 @@ def look(binding: Binding, entry: Entry) -> Found:
         found = evaluate((*phases.STORY[FURTHEST].GATES, *ROWS), of(binding, entry, FURTHEST))
         steps.append(Step(FURTHEST, [*found, source_converted(binding, places)]))
     return Found(binding.name, facts(binding, places), steps)
+
+
+def chosen(found: Found, wanted: Phase) -> Phase:
+    """The phase to begin at: the one asked for, or where that is NOT_STARTED, the furthest that is shown.
+
+    Raises:
+        Refused: it is not shown.
+    """
+    to = found.phase if wanted is Phase.NOT_STARTED else wanted
+    if to is not Phase.NOT_STARTED and to <= found.phase:
+        return to
+    failed = found.failed(max(to, Phase.ADD_TABLE))
+    gates = ", ".join(verdict.gate for verdict in failed)
+    why = f"{gates} does not hold" if failed else f"nobody can begin beyond {FURTHEST.name}"
+    raise Refused(
+        f"{found.name} cannot begin{f' at {to.name}' if to else ''}: {why}.",
+        hint=" ".join(["Nothing was moved.", *(verdict.hint for verdict in failed)]),
+    )
+
+
+def reason(found: Found, why: str) -> str:
+    """For the history: the operator's reason, and what was found."""
+    told = "; ".join(f"{about}: {fact}" for about, fact in found.facts.items())
+    return " ".join(part for part in ("Adopted.", why, f"Found: {told}.") if part)
+
+
+def require_no_history(binding: Binding) -> None:
+    """That the cutover has never moved: a ledger whose row was lost has to be written again, not begun."""
+    moves = ledger.history(binding.alias, binding.name)
+    if moves:
+        raise Refused(
+            f"{binding.name} has no row in the ledger, and its history ends at {moves[-1].to_phase.name}.",
+            hint="The row was lost: see `What if the row of the ledger is gone` in the runbook.",
+        )
+
+
+def require_adopting(entry: Entry) -> None:
+    """That the one move of the ledger is an adoption which has not settled, or has just been made."""
+    if entry.epoch > 1 or entry.settled or entry.came_from is not Phase.NOT_STARTED:
+        raise Refused(
+            f"{entry.name} is at {entry.phase.name} already; only a cutover that has never moved can be adopted.",
+            hint=f"Look at `cutover status {entry.name}`, and go on with `cutover advance`.",
+        )
 
 
 ROWS: tuple[Gate, ...] = (rows_found, rows_in_json)

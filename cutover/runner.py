@@ -117,7 +117,7 @@ def adopt(order: Order) -> Iterator[Adopting]:
     try:
         entry = ledger.read(alias, name)
         if entry.epoch == 0:
-            require_no_history(order)
+            adoption.require_no_history(order.binding)
             for progress in adoption.compare(order.binding, entry):
                 ledger.take_wheel(alias, name, whoami(), WHEEL)
                 yield progress
@@ -127,7 +127,7 @@ def adopt(order: Order) -> Iterator[Adopting]:
                 return
             entry = begin(order, entry, found)
             yield Moved(entry)
-        require_adopting(entry)
+        adoption.require_adopting(entry)
         yield from settle(replace(order, to=entry.phase), entry)
     finally:
         ledger.leave_wheel(alias, name, whoami())
@@ -139,40 +139,13 @@ def begin(order: Order, entry: Entry, found: Found) -> Entry:
     Raises:
         Refused: the phase is not shown.
     """
-    to = found.phase if order.to is Phase.NOT_STARTED else order.to
-    if to > found.phase or to is Phase.NOT_STARTED:
-        failed = found.failed(max(to, Phase.ADD_TABLE))
-        gates = ", ".join(verdict.gate for verdict in failed)
-        reason = f"{gates} does not hold" if failed else f"nobody can begin beyond {adoption.FURTHEST.name}"
-        raise Refused(
-            f"{order.binding.name} cannot begin{f' at {to.name}' if to else ''}: {reason}.",
-            hint=" ".join(["Nothing was moved.", *(verdict.hint for verdict in failed)]),
-        )
+    to = adoption.chosen(found, order.to)
     for step in phases.STEPS[:to]:
         step.enter(order.binding)
-    told = "; ".join(f"{about}: {fact}" for about, fact in found.facts.items())
-    verdicts = [verdict.as_dict() for step in found.steps if step.to <= to for verdict in step.verdicts]
-    why = f"Adopted. {order.why} Found: {told}.".replace("  ", " ")
-    return ledger.move(order.binding.alias, entry, to, who=whoami(), why=why, gates=verdicts)
-
-
-def require_no_history(order: Order) -> None:
-    """That the cutover has never moved: a ledger whose row was lost has to be written again, not begun."""
-    moves = ledger.history(order.binding.alias, order.binding.name)
-    if moves:
-        raise Refused(
-            f"{order.binding.name} has no row in the ledger, and its history ends at {moves[-1].to_phase.name}.",
-            hint="The row was lost: see `What if the row of the ledger is gone` in the runbook.",
-        )
-
-
-def require_adopting(entry: Entry) -> None:
-    """That the one move of the ledger is an adoption which has not settled, or has just been made."""
-    if entry.epoch > 1 or entry.settled or entry.came_from is not Phase.NOT_STARTED:
-        raise Refused(
-            f"{entry.name} is at {entry.phase.name} already; only a cutover that has never moved can be adopted.",
-            hint=f"Look at `cutover status {entry.name}`, and go on with `cutover advance`.",
-        )
+    verdicts = [verdict.as_dict() for verdict in found.verdicts(to)]
+    return ledger.move(
+        order.binding.alias, entry, to, who=whoami(), why=adoption.reason(found, order.why), gates=verdicts
+    )
 
 
 def drive(order: Order, *, step: int) -> Iterator[Event]:
