@@ -19,14 +19,15 @@ from pathlib import Path
 
 import click
 
-from checks.corpus import wrong
+from checks.corpus import independent, wrong
 from checks.corpus.projects import Case, Files, write
 from checks.corpus.right import RIGHT
 from cutover import scan
 from cutover.demo.server import Server
 
 TOOLS = ("cutover", "migration-linter", "squawk", "safemigrate", "syzygy")
-GROUPS = {"source": wrong.SOURCE, "flags": wrong.FLAGS, "migrations": wrong.MIGRATING, "changes": wrong.CHANGES}
+GROUPS = {"source": wrong.SOURCE, "flags": wrong.FLAGS, "migrations": wrong.MIGRATING, "changes": wrong.CHANGES,
+          "other source": independent.WRONG}  # fmt: skip
 INSIDE = """
 import io, json, os, sys
 import django
@@ -221,7 +222,7 @@ def main(everything: bool) -> None:
     """Print who finds what."""
     verdicts: list[Verdict] = []
     with Server.temporary() as server:
-        for group, cases in {"right": RIGHT, **GROUPS}.items():
+        for group, cases in {"right": RIGHT + independent.RIGHT, **GROUPS}.items():
             for case in cases:
                 verdicts.append(judged(case, group, server))
                 print(".", end="", file=sys.stderr, flush=True)

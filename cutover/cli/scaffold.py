@@ -5,21 +5,24 @@ from pathlib import Path
 import click
 
 from cutover import render
-from cutover.cli.arguments import json_option, name_argument, phase_argument
+from cutover.cli.arguments import PhaseType, json_option, name_argument
 from cutover.phase import Phase
 from cutover.schema import scaffold as writing
 
 
 @click.command()
 @name_argument
-@phase_argument
+@click.argument("phase", type=PhaseType(), required=False)
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Write there instead.")
 @json_option
-def scaffold(name: str, phase: Phase, directory: Path | None, as_json: bool) -> None:
-    """Write the migration of PHASE into the app's migrations. BACKFILL_AND_DROP has two, in two releases."""
+def scaffold(name: str, phase: Phase | None, directory: Path | None, as_json: bool) -> None:
+    """Write the migration of PHASE, or the first that is not there yet, into the app's migrations.
+
+    BACKFILL_AND_DROP has two, in two releases.
+    """
     path = writing.scaffold(name, phase, directory=directory)
     if as_json:
-        render.document({"name": name, "phase": phase.name, "path": str(path)})
+        render.document({"name": name, "phase": None if phase is None else phase.name, "path": str(path)})
     else:
         render.line(str(path))
     render.say("Read it, then run `manage.py migrate`.")

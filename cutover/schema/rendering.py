@@ -11,6 +11,7 @@ from django.db.migrations.writer import MigrationWriter, OperationWriter
 from cutover.errors import DeclarationError
 from cutover.mapping import Binding
 
+CREATE = "EnsureTable"  # cutover.operations.EnsureTable: Django's CreateModel, all of it or nothing
 OPERATIONS = {
     "p1_add_table": ("InstallWatch",),
     "p2_dual_write": ("EnsureIndex", "RefreshWatch"),
@@ -23,10 +24,11 @@ OPERATIONS = {
 
 @dataclass
 class Values:
-    """The parts of a template, and further apps whose migrations it depends on."""
+    """The parts of a template, and what else its migration depends on: apps, and models that a setting names."""
 
     parts: dict[str, str]
     apps: list[str] = field(default_factory=list)
+    swappable: list[str] = field(default_factory=list)
 
 
 def values(binding: Binding, template: str, loader: MigrationLoader) -> Values:
@@ -45,22 +47,33 @@ def values(binding: Binding, template: str, loader: MigrationLoader) -> Values:
     )
     imports: set[str] = set()
     if template == "p1_add_table":
-        found.parts["create"], imports, found.apps = create(binding, loader)
+        found.parts["create"], imports = create(binding, loader)
+        if found.parts["create"]:
+            found.apps, found.swappable = referred(binding)
     if template == "p5_backfill_and_drop":
         found.parts["field"], imports = MigrationWriter.serialize(old_field(binding, loader))
-    found.parts["imports"] = import_lines(imports, OPERATIONS[template])
+    made = (CREATE,) if found.parts["create"] else ()
+    found.parts["imports"] = import_lines(imports, (*made, *OPERATIONS[template]))
     return found
 
 
-def create(binding: Binding, loader: MigrationLoader) -> tuple[str, set[str], list[str]]:
-    """The CreateModel of the child, its imports, and the apps that it refers to; empty where a migration makes it already.
+def referred(binding: Binding) -> tuple[list[str], list[str]]:
+    """What the child refers to: the apps, and the settings that name a model, such as AUTH_USER_MODEL."""
+    related: list[Any] = [each for each in binding.child.model._meta.concrete_fields if each.is_relation]
+    named = {each: each.swappable_setting for each in related}
+    apps = [each.related_model._meta.app_label for each in related if not named[each]]
+    return apps, sorted({setting for setting in named.values() if setting})
+
+
+def create(binding: Binding, loader: MigrationLoader) -> tuple[str, set[str]]:
+    """The operation that makes the child's table, and its imports; empty where a migration makes it already.
 
     Raises:
         DeclarationError: its foreign key has a constraint in the database.
     """
     meta = binding.child.model._meta
     if (meta.app_label, str(meta.model_name)) in loader.project_state().models:
-        return "", set(), []
+        return "", set()
     key: Any = meta.get_field(binding.fk_field)
     if key.db_constraint:
         raise DeclarationError(
@@ -72,8 +85,8 @@ def create(binding: Binding, loader: MigrationLoader) -> tuple[str, set[str], li
         state.name, list(state.fields.items()), options=state.options, bases=state.bases, managers=state.managers
     )
     text, imports = OperationWriter(operation, indentation=2).serialize()
-    related: list[Any] = [each.related_model for each in meta.concrete_fields if each.is_relation]
-    return f"{text}\n", imports, [each._meta.app_label for each in related]
+    text = text.replace("migrations.CreateModel(", f"{CREATE}(", 1)
+    return f"{text}\n", imports
 
 
 def old_field(binding: Binding, loader: MigrationLoader) -> "models.Field[Any, Any]":

@@ -12,7 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 import cutover
 from cutover.errors import DeclarationError, Refused
 from cutover.mapping import Binding, bind
-from cutover.phase import Phase
+from cutover.phase import FLAGGED, Phase
 from cutover.schema import rendering
 
 SLUGS = {
@@ -23,6 +23,10 @@ SLUGS = {
 }
 REMOVE_FIELD = ("p5_remove_field", "remove_field")
 DROP = ("p5_backfill_and_drop", "drop")
+# An operation that says that a migration by another name has done the phase.
+DOES = {"add_table": ("InstallWatch",), "dual_write": ("EnsureIndex",), "stop_json_writes": ("RelaxColumn",),
+        "drop": ("DropColumn", "StripClaimed")}  # fmt: skip
+MAX = "max_migration.txt"  # of django-linear-migrations: the last migration, so that two of them conflict in git
 
 
 @dataclass(frozen=True)
@@ -34,19 +38,20 @@ class Plan:
     app: str
 
 
-def scaffold(name: str, phase: Phase, *, directory: Path | None = None) -> Path:
+def scaffold(name: str, phase: Phase | None = None, *, directory: Path | None = None) -> Path:
     """Write the migration of a phase; the path of the file. Phase 5 has two: the field first, in the next release the drop.
 
     Args:
+        phase: the first that has no migration yet, where it is None.
         directory: where to write, instead of the migrations package of the app.
 
     Raises:
         DeclarationError: the cutover, its phase or its app has no place for a migration.
-        Refused: the migration is there already.
+        Refused: the migration is there already, or all of them are.
     """
     binding = bind(name)
     loader = MigrationLoader(None)
-    plan = planned(binding, phase, loader)
+    plan = following(binding, loader) if phase is None else planned(binding, phase, loader)
     leaf = leaf_of(loader, plan.app)
     number = 1 if leaf is None else (MigrationAutodetector.parse_number(leaf) or 0) + 1
     where = directory or package(plan.app)
@@ -58,7 +63,36 @@ def scaffold(name: str, phase: Phase, *, directory: Path | None = None) -> Path:
         )
     path = where / f"{number:04d}_{name}_{plan.slug}.py"
     path.write_text(rendered(binding, plan, loader), encoding="utf8")
+    if (where / MAX).is_file():
+        (where / MAX).write_text(f"{path.stem}\n", encoding="utf8")
     return path
+
+
+def following(binding: Binding, loader: MigrationLoader) -> Plan:
+    """The first migration of the way that no file has yet.
+
+    Raises:
+        Refused: all are there.
+    """
+    for phase in FLAGGED:
+        plan = planned(binding, phase, loader)
+        if not written(binding.name, plan, loader):
+            return plan
+    raise Refused(
+        f"Every migration of {binding.name} is there.",
+        hint=f"Apply them with `manage.py migrate`; `cutover status {binding.name}` says how far it is.",
+    )
+
+
+def written(name: str, plan: Plan, loader: MigrationLoader) -> bool:
+    """Whether the app has the migration, by its name or by what it does."""
+    for (app, stem), migration in (loader.disk_migrations or {}).items():
+        if app == plan.app and stem.endswith(f"_{name}_{plan.slug}"):
+            return True
+        for operation in migration.operations:
+            if type(operation).__name__ in DOES.get(plan.slug, ()) and getattr(operation, "name", None) == name:
+                return True
+    return False
 
 
 def planned(binding: Binding, phase: Phase, loader: MigrationLoader) -> Plan:
@@ -84,6 +118,7 @@ def rendered(binding: Binding, plan: Plan, loader: MigrationLoader) -> str:
     known = [(app, leaf_of(loader, app)) for app in dict.fromkeys((*apps_involved, *values.apps))]
     dependencies = [("cutover", "0001_initial"), *((app, leaf) for app, leaf in known if leaf is not None)]
     lines = "".join(f'        ("{app}", "{leaf}"),\n' for app, leaf in dict.fromkeys(dependencies))
+    lines += "".join(f"        migrations.swappable_dependency(settings.{each}),\n" for each in values.swappable)
     return Template(template(plan.template)).substitute(values.parts, dependencies=f"[\n{lines}    ]")
 
 

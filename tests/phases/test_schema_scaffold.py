@@ -1,152 +1,19 @@
 """The templates, in a project of their own: scaffolded, migrated forwards and backwards by `manage.py`, and nothing left over."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
 
-import databases
+import scaffolding
 import servers
-
-ROOT = Path(__file__).parents[2]
-SETTINGS = """
-import os
-from project.settings import database
-SECRET_KEY = "only for tests"
-DATABASES = {"default": database(os.environ["DATABASE_URL"])}
-INSTALLED_APPS = ["django.contrib.contenttypes", "cutover", "shop"]
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
-CUTOVER_LEASE_SECONDS = 0.1
-"""
-FLAGS = """
-PHASES = ("ADD_TABLE", "DUAL_WRITE", "PROPERTY_SHIM", "STOP_JSON_WRITES", "BACKFILL_AND_DROP")
-CUTOVER = {"notes": dict.fromkeys(PHASES, True)}
-"""
-MANAGE = """
-import os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
-from django.core.management import execute_from_command_line
-execute_from_command_line(sys.argv)
-"""
-SCAFFOLD = """
-import os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
-import django
-django.setup()
-from pathlib import Path
-from cutover.phase import parse
-from cutover.schema.scaffold import scaffold
-print(scaffold("notes", parse(sys.argv[1])).name)
-"""
-PARENT = """
-from django.db import models
-from cutover.fields import PositionField
-
-class Order(models.Model):
-    name = models.TextField(default="")
-{field}
-"""
-CHILD = """
-class Note(models.Model):
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, db_constraint={constraint})
-    position = PositionField()
-    text = models.TextField()
-
-    class Meta:
-        indexes = [models.Index(fields=["text"], name="note_text")]
-"""
-FIELD = "    notes = models.JSONField(default=list)"
-DECLARATION = """
-from cutover import Cutover, Scalar, Stream, register
-
-@register
-class Notes(Cutover):
-    source = "shop.Order.notes"
-    target = "shop.Note"
-    parent = "order"
-    streams = (Stream("notes", Scalar("text"), path=()),)
-"""
-
-
-@dataclass
-class Project:
-    """A project in a directory, with a database of its own."""
-
-    home: Path
-    uri: str
-
-    def write(self, name: str, text: str) -> None:
-        path = self.home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def run(self, *args: str, code: int = 0) -> str:
-        paths = os.pathsep.join(map(str, (self.home, ROOT, ROOT / "tests")))
-        environment = {**os.environ, "DATABASE_URL": self.uri, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [sys.executable, *args],
-            cwd=self.home,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def manage(self, *args: str, code: int = 0) -> str:
-        return self.run("manage.py", *args, code=code)
-
-    def scaffold(self, phase: str, code: int = 0) -> str:
-        return self.run("scaffold.py", phase, code=code).strip().splitlines()[-1]
-
-    def query(self, text: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.uri, autocommit=True) as connection:
-            cursor = connection.execute(text)
-            return cursor.fetchall() if cursor.description else []
-
-    def columns(self) -> set[object]:
-        return {
-            row[0]
-            for row in self.query("SELECT column_name FROM information_schema.columns WHERE table_name = 'shop_order'")
-        }
+from scaffolding import CHILD, DECLARATION, FIELD, FLAGS, PARENT, SETTINGS, Project, whole_way, without_field
 
 
 @pytest.fixture
 def project(_postgres: servers.Postgres, tmp_path: Path) -> Iterator[Project]:
-    made = databases.create(_postgres, databases.fresh_name("scaffold"))
-    project = Project(tmp_path, made.uri)
-    project.write("settings.py", SETTINGS)
-    project.write("manage.py", MANAGE)
-    project.write("scaffold.py", SCAFFOLD)
-    project.write("shop/__init__.py", "")
-    project.write("shop/migrations/__init__.py", "")
-    project.write("shop/models.py", PARENT.format(field=FIELD))
-    project.manage("makemigrations", "shop")
-    project.manage("migrate")
-    project.write("shop/models.py", PARENT.format(field=FIELD) + CHILD.format(constraint="False"))
-    project.write("shop/cutovers.py", DECLARATION)
-    project.write("settings.py", SETTINGS + FLAGS)
-    yield project
-    databases.drop(_postgres, made.name)
-
-
-def without_field(project: Project) -> None:
-    project.write("shop/models.py", PARENT.format(field="") + CHILD.format(constraint="False"))
-
-
-def whole_way(project: Project) -> list[str]:
-    """All migrations, as an operator scaffolds them in one release after the other."""
-    made = [project.scaffold(phase) for phase in ("ADD_TABLE", "2", "3", "STOP_JSON_WRITES", "5")]
-    without_field(project)
-    return [*made, project.scaffold("BACKFILL_AND_DROP")]
+    with scaffolding.shop(_postgres, tmp_path) as made:
+        yield made
 
 
 @pytest.mark.slow
@@ -190,7 +57,7 @@ def test_drop_that_is_reached_too_early_stops_migrate_with_the_fact_and_the_hint
 
 @pytest.mark.slow
 def test_scaffold_makes_the_child_that_the_models_describe_and_never_overwrites(project: Project) -> None:
-    name = project.scaffold("1")
+    (name,) = project.scaffold("1")
     text = (project.home / "shop/migrations" / name).read_text()
     assert "db_constraint=False" in text
     assert 'InstallWatch("notes")' in text
@@ -222,3 +89,97 @@ def test_declaration_may_leave_once_it_is_over_and_a_fresh_database_still_migrat
     project.write("settings.py", SETTINGS)
     project.manage("migrate")
     assert "notes" not in project.columns()
+
+
+@pytest.mark.slow
+def test_without_a_phase_comes_the_next_and_linear_migrations_keep_their_last_one(project: Project) -> None:
+    project.write("shop/migrations/max_migration.txt", "0001_initial\n")
+    assert project.scaffold("next", "next", "next", "next", "next") == [
+        "0002_notes_add_table.py",
+        "0003_notes_dual_write.py",
+        "0004_notes_property_shim.py",
+        "0005_notes_stop_json_writes.py",
+        "0006_notes_remove_field.py",
+    ]
+    without_field(project)
+    assert project.scaffold("next") == ["0007_notes_drop.py"]
+    assert (project.home / "shop/migrations/max_migration.txt").read_text() == "0007_notes_drop\n"
+    assert "Every migration of notes is there." in project.run("scaffold.py", "next", code=1)
+
+
+OTHER_APP = """
+from django.apps import AppConfig
+
+class Lines(AppConfig):
+    name = "lines"
+    label = "ledger_lines"
+"""
+OTHER_CHILD = """
+from django.conf import settings
+from django.db import models
+from cutover.fields import PositionField
+
+class Note(models.Model):
+    order = models.ForeignKey("shop.Order", on_delete=models.CASCADE, db_constraint=False, db_column="of")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    place = PositionField(db_column="pos")
+    text = models.TextField(db_column="body")
+
+    class Meta:
+        db_table = "order notes"
+"""
+OTHER_SETTINGS = """
+INSTALLED_APPS += ["django.contrib.auth", "lines"]
+MIGRATION_MODULES = {"ledger_lines": "lines.history"}
+"""
+
+
+def elsewhere(project: Project) -> None:
+    """The child in an app of another label, whose migrations are in another module; names of its own in the database."""
+    project.write("shop/models.py", PARENT.format(field=FIELD))
+    project.write("lines/apps.py", OTHER_APP)
+    project.write("lines/models.py", OTHER_CHILD)
+    project.write("settings.py", SETTINGS + FLAGS + OTHER_SETTINGS)
+    for name in ("lines/__init__.py", "lines/history/__init__.py"):
+        project.write(name, "")
+    declared = DECLARATION.replace('"shop.Note"', '"ledger_lines.Note"\n    ordering = "place"')
+    project.write("shop/cutovers.py", declared)
+
+
+@pytest.mark.slow
+def test_child_of_another_app_with_names_of_its_own_and_a_user(project: Project) -> None:
+    elsewhere(project)
+    assert project.scaffold("next", "next") == ["0001_notes_add_table.py", "0002_notes_dual_write.py"]
+    text = (project.home / "lines/history/0001_notes_add_table.py").read_text()
+    assert '("shop", "0001_initial"),\n        migrations.swappable_dependency(settings.AUTH_USER_MODEL),\n' in text
+    assert "to=settings.AUTH_USER_MODEL" in text
+    assert (
+        '("ledger_lines", "0001_notes_add_table")'
+        in (project.home / "shop/migrations/0002_notes_dual_write.py").read_text()
+    )
+    project.manage("migrate")
+    project.manage("makemigrations", "--check", "--dry-run")
+    found = project.query("SELECT indexname FROM pg_indexes WHERE tablename = 'order notes'")
+    assert ("cutover_notes_order_v1",) in found
+
+
+@pytest.mark.slow
+def test_two_last_migrations_are_told_and_a_squashed_history_goes_on(project: Project) -> None:
+    empty = "from django.db import migrations\n\nclass Migration(migrations.Migration):\n    dependencies = [('shop', '{}')]\n"
+    project.write("shop/migrations/0002_a.py", empty.format("0001_initial"))
+    project.write("shop/migrations/0002_b.py", empty.format("0001_initial"))
+    said = project.run("scaffold.py", "next", code=1)
+    assert "shop has several last migrations: 0002_a, 0002_b." in said
+    (project.home / "shop/migrations/0002_b.py").unlink()
+    project.manage("squashmigrations", "shop", "0002", "--noinput", "--skip-checks")
+    assert project.scaffold("next") == ["0003_notes_add_table.py"]
+    assert '("shop", "0001_squashed_0002_a")' in (project.home / "shop/migrations/0003_notes_add_table.py").read_text()
+    project.manage("migrate")
+
+
+@pytest.mark.slow
+def test_table_that_a_migration_makes_already_is_left_to_it(project: Project) -> None:
+    project.manage("makemigrations", "shop", "--skip-checks")
+    (name,) = project.scaffold("next")
+    text = (project.home / "shop/migrations" / name).read_text()
+    assert (name, "EnsureTable" in text, 'InstallWatch("notes")' in text) == ("0003_notes_add_table.py", False, True)
