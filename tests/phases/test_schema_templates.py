@@ -83,9 +83,20 @@ def test_squawk_would_find_what_is_wrong() -> None:
     assert judged(wrong) == ["adding-required-field", "require-concurrent-index-creation"]
 
 
-def test_migration_linter_accepts_every_template(project: Project) -> None:
-    project.write("settings.py", f'{SETTINGS}{FLAGS}\nINSTALLED_APPS += ["django_migration_linter"]\n')
-    said = project.manage(
-        "lintmigrations", "shop", "--no-cache", "--sql-analyser", "postgresql", "--warnings-as-errors"
+def lint(project: Project, *, code: int) -> str:
+    return project.manage(
+        "lintmigrations", "shop", "--no-cache", "--sql-analyser", "postgresql", "--warnings-as-errors", code=code
     )
-    assert "Valid migrations: 7/7" in said
+
+
+def test_migration_linter_finds_the_drop_alone_which_the_template_answers_for(project: Project) -> None:
+    project.write("settings.py", f'{SETTINGS}{FLAGS}\nINSTALLED_APPS += ["django_migration_linter"]\n')
+    said = lint(project, code=1)
+    assert "(shop, 0007_notes_drop)... ERR\n\tDROPPING columns (table: shop_order, column: notes)\n" in said
+    assert "Erroneous migrations: 1/7" in said
+    drop = project.home / "shop/migrations/0007_notes_drop.py"
+    text = drop.read_text().replace("    operations = [\n", "    operations = [\n        IgnoreMigration(),\n")
+    drop.write_text(
+        text.replace("from django.db", "from django_migration_linter import IgnoreMigration\nfrom django.db", 1)
+    )
+    assert "Erroneous migrations: 0/7" in lint(project, code=0)
