@@ -12,8 +12,10 @@ import servers
 from cutover.demo.server import Server, ServerFailed
 from waiting import wait_until
 
+# A shell that starts the tests in the background has them ignore SIGINT, and a child inherits that.
 STARTED_AND_LEFT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cutover.demo.server import Server
 server = Server.temporary()
 print(server.socket_directory, server.home, flush=True)
