@@ -57,9 +57,9 @@ def lose_flusher(stage: Stage) -> Iterator[Event]:
 
 def lose_redis(stage: Stage) -> Iterator[Event]:
     """SIGKILL, and for a while none; the writers write straight to PostgreSQL. See Note [Disorder]."""
-    if stage.redis is None or stage.summary.buffer is None:
+    if stage.redis is None or stage.summary.buffer is None or stage.dual_since is None:
         return
-    oracle.disorder(stage.connection, (yield from oldest(stage)))
+    oracle.disorder(stage.connection, oracle.all_flushed_before(stage.connection, stage.dual_since))
     stage.redis.kill()
     stage.summary.buffer.redis_killed += 1
     yield Noted("Redis has been killed; the writers go on")
@@ -80,7 +80,10 @@ def ordered(stage: Stage) -> Iterator[Event]:
 
 
 def oldest(stage: Stage) -> Generator[Event, None, datetime]:
-    """A time before which everything is flushed."""
+    """A time before which everything has left Redis, and what waited for its parent then is flushed.
+
+    Enough for the end of a disorder: what waits still was put in before whatever comes, and stays before it.
+    """
     asked = oracle.now(stage.connection)
     found = yield from status(stage)
     waits = [asked - timedelta(seconds=found["oldest"])]

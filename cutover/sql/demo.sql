@@ -20,6 +20,12 @@ CREATE TABLE demo_disorder (since timestamptz NOT NULL, until timestamptz NOT NU
 -- From here on some lines go past the buffer while others wait in it: who comes first is not decided when they are written.
 INSERT INTO demo_disorder (since) VALUES (%(since)s::timestamptz)
 
+-- name: all_flushed_before
+-- A time before which every line since dual write has its row. (How long a line was in Redis before it waited for its parent, nobody keeps.)
+SELECT least(now(), min(l.started)) FROM demo_line l
+WHERE NOT l.before AND l.started >= %(dual_since)s::timestamptz
+  AND NOT EXISTS (SELECT FROM jobs_joblog r WHERE r.job_id = l.job_id AND r.message = l.message)
+
 -- name: order
 -- All that was written until then has its place now.
 UPDATE demo_disorder SET until = clock_timestamp() WHERE until = '9999-01-01'

@@ -223,6 +223,18 @@ def test_line_has_its_place_at_the_end_of_a_disorder(sworn: psycopg.Connection[A
     assert before < placed[0] < oracle.now(sworn)
 
 
+def test_line_that_has_no_row_yet_is_where_a_disorder_begins(sworn: psycopg.Connection[Any]) -> None:
+    before = oracle.now(sworn)
+    say(sworn, "waits", row=False)
+    after = oracle.now(sworn)
+    say(sworn, "flushed")
+    assert before < oracle.all_flushed_before(sworn, NOON) < after
+    sworn.execute(
+        "INSERT INTO jobs_joblog (job_id, position, level, message) SELECT min(id), 9, '', 'waits' FROM jobs_job"
+    )
+    assert oracle.all_flushed_before(sworn, NOON) > after
+
+
 def test_losses_of_the_legacy_handler_are_counted(connect: Callable[..., psycopg.Connection[Any]]) -> None:
     connection = connect()
     oracle.create(connection)
