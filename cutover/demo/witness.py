@@ -37,11 +37,6 @@ def swear(job_id: int, record: logging.LogRecord) -> None:
     db.run(ALIAS, query("demo", "swear"), values)
 
 
-def begin() -> None:
-    """Begin the transaction of a line that goes past the database: the oracle's time of it is to be the earlier one."""
-    db.scalar(ALIAS, query("demo", "begin"))
-
-
 def look(job_id: int, read: Callable[[], Logs]) -> Finding:
     """Read one job and compare; before the baseline there is nothing to compare with."""
     if not db.scalar(ALIAS, query("demo", "baseline_taken")):
@@ -51,16 +46,16 @@ def look(job_id: int, read: Callable[[], Logs]) -> Finding:
     return compare(job_id, read(), written, history(job_id))
 
 
-def audit(jobs: Iterable[Any], read: Callable[[Any], Logs]) -> str:
-    """Read every job and compare; JSON with the number of jobs and what was found."""
+def audit(load: Callable[[], Iterable[Any]]) -> str:
+    """Read every job through its attribute and compare; JSON with the number of jobs and what was found."""
     total = Finding()
     written: dict[int, list[Line]] = {}
     for job_id, *line in db.rows(ALIAS, query("demo", "written")):
         written.setdefault(job_id, []).append(tuple(line))
-    read_jobs = list(jobs)
-    for job in read_jobs:
-        total.add(compare(job.pk, read(job), written.get(job.pk, []), history(job.pk)))
-    return json.dumps({"jobs": len(read_jobs), **vars(total)})
+    jobs = list(load())
+    for job in jobs:
+        total.add(compare(job.pk, job.logs, written.get(job.pk, []), history(job.pk)))
+    return json.dumps({"jobs": len(jobs), **vars(total)})
 
 
 def compare(job_id: int, logs: Logs, written: Sequence[Line], past: tuple[list[str], list[str]]) -> Finding:

@@ -15,7 +15,7 @@ import pytest
 from cutover.demo import history, lines, oracle, project
 from cutover.demo.comparison import Written, missing
 from cutover.demo.project import Deployment
-from cutover.demo.summary import Buffered, Summary
+from cutover.demo.summary import Summary
 from cutover.phase import Phase
 from cutover.sql import query
 from waiting import wait_until
@@ -30,7 +30,7 @@ def at(seconds: float) -> datetime:
 
 
 def demo(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run([*COMMAND, *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
 
 
 # The whole story
@@ -56,21 +56,6 @@ def test_demo_loses_and_doubles_nothing_and_drops_the_column(tmp_path: Path) -> 
     titles = ["legacy", *(phase.title for phase in Phase), "column dropped"]
     assert [phase["name"] for phase in said["phases"]] == titles
     assert all(phase["appends"] > 0 for phase in said["phases"])
-
-
-@pytest.mark.slow
-def test_buffered_demo_loses_and_doubles_nothing_when_flusher_and_redis_are_killed() -> None:
-    done = demo("--handler", "buffered", "--seconds", "5", "--jobs", "4", "--json")
-    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
-    said = json.loads(done.stdout)
-    assert said["faults"] == []
-    assert (said["lost"], said["doubled"], said["short"], said["errors"]) == (0, 0, 0, 0)
-    assert said["column_dropped"]
-    buffer = said["buffer"]
-    assert buffer["lines"] > 100
-    assert (buffer["left"], buffer["lost"]) == (0, 0)
-    assert (buffer["flushers_killed"], buffer["redis_killed"]) == (2, 1)
-    assert buffer["past"] > 0
 
 
 @pytest.mark.slow
@@ -207,34 +192,6 @@ def test_what_the_cap_cut_before_dual_write_is_not_lost(sworn: psycopg.Connectio
     assert (compared(sworn).lost, compared(sworn).cut) == (1, 0)
 
 
-def test_line_has_its_place_at_the_end_of_a_disorder(sworn: psycopg.Connection[Any]) -> None:
-    asked = (
-        query("demo", "ended"),
-        {"job_id": oracle.one(sworn, "first_job")[0], "text": "[2026-01-01 12:00:00] INFO line 7"},
-    )
-    written = sworn.execute(*asked).fetchone()
-    oracle.disorder(sworn, oracle.now(sworn))
-    assert sworn.execute(*asked).fetchone() == written
-    oracle.disorder(sworn, NOON)
-    before = oracle.now(sworn)
-    oracle.order(sworn)
-    placed = sworn.execute(*asked).fetchone()
-    assert placed is not None
-    assert before < placed[0] < oracle.now(sworn)
-
-
-def test_line_that_has_no_row_yet_is_where_a_disorder_begins(sworn: psycopg.Connection[Any]) -> None:
-    before = oracle.now(sworn)
-    say(sworn, "waits", row=False)
-    after = oracle.now(sworn)
-    say(sworn, "flushed")
-    assert before < oracle.all_flushed_before(sworn, NOON) < after
-    sworn.execute(
-        "INSERT INTO jobs_joblog (job_id, position, level, message) SELECT min(id), 9, '', 'waits' FROM jobs_job"
-    )
-    assert oracle.all_flushed_before(sworn, NOON) > after
-
-
 def test_losses_of_the_legacy_handler_are_counted(connect: Callable[..., psycopg.Connection[Any]]) -> None:
     connection = connect()
     oracle.create(connection)
@@ -281,9 +238,6 @@ def test_history_is_visible_down_to_the_last_element_of_a_full_view() -> None:
         {"complete": False},
         {"json_checksum": "x"},
         {"column_dropped": False},
-        {"buffer": Buffered()},
-        {"buffer": Buffered(lines=1, left=1)},
-        {"buffer": Buffered(lines=1, lost=1)},
     ],
     ids=str,
 )
