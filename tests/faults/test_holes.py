@@ -18,6 +18,7 @@ from cutover.mapping import Binding, bind
 from cutover.operations import StripClaimed
 from cutover.phase import Phase
 from cutover.schema import watch
+from cutover.write.handler.kept import Line
 from migrating import forwards
 from project.jobs.models import Job
 from project.shapes.models import Device, Ticket
@@ -184,13 +185,14 @@ def test_a_model_is_saved_where_autocommit_is_off() -> None:
 
 def test_a_line_that_fails_does_not_end_the_transaction_of_an_application_that_commits_by_hand() -> None:
     stages.at_phase("job_logs", Phase.STOP_JSON_WRITES)
-    handler = write.LogHandler("job_logs", Job.objects.create().pk)
+    key = Job.objects.create().pk
+    handler = write.LogHandler("job_logs", key)
     lease.current(handler.binding)
     with by_hand():
         Job.objects.create(name="mine")
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE jobs_joblog RENAME TO elsewhere")
-        assert not handler.write(LINE, None)
+        assert handler.write(Line(key, LINE), None) is not None
         assert handler.last_error is not None
         assert Job.objects.filter(name="mine").exists()
 

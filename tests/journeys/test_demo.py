@@ -30,7 +30,7 @@ def at(seconds: float) -> datetime:
 
 
 def demo(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
+    return subprocess.run([*COMMAND, *args], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
 # The whole story
