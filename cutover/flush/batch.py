@@ -7,7 +7,7 @@ have been reached, and are passed over. They are taken out of Redis after the co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,7 @@ from cutover.backfill import attempts
 from cutover.backfill.attempts import Kind
 from cutover.buffer import Entry, streams
 from cutover.buffer.entry import NotCarried
+from cutover.buffer.streams import RedisGone
 from cutover.errors import WriteError
 from cutover.flush import parents, rows, store
 from cutover.flush.rows import Later
@@ -61,24 +62,31 @@ class Batch:
 
 
 def move(
-    binding: Binding, shard: int, *, after: str = "-", waiting: bool = True, told: str | None = None
+    binding: Binding,
+    shard: int,
+    *,
+    after: str = "-",
+    waiting: bool = True,
+    told: str | None = None,
+    awaited: str | None = None,
 ) -> Batch | None:
     """Move a batch; None where somebody else moves this stream.
 
     Args:
         after: the id behind which to begin, where the caller's transaction has not committed what stands before.
         waiting: whether entries of this stream may wait in PostgreSQL.
+        awaited: the parent to wait for, if somebody has it locked; the others are taken where they are free.
         told: the token that Redis has for this stream, empty where it has none; None asks nobody.
 
     Raises:
-        RedisGone: nothing was moved; or it was, and stands in Redis still.
+        RedisGone: nothing was moved.
         django.db.Error: what the database said; nothing was moved.
     """
     entries = streams.take(binding.name, shard, count=COUNT, after=after)
     if not entries and not waiting:
         return Batch()
     try:
-        found = attempt(binding, shard, entries, told, careful=False)
+        found = attempt(binding, shard, entries, told, careful=awaited is not None, awaited=awaited)
     except (WriteError, NotCarried):
         found = attempt(binding, shard, entries, told, careful=True)
     except Error as error:
@@ -95,9 +103,12 @@ def taken(binding: Binding, shard: int, entries: Sequence[Entry], found: Batch) 
     if found.keys and caches.listening():
         phase = lease.current(binding).phase
         caches.changed(binding, found.keys, lists=phase.writes_json, rows=phase.writes_rows)
-    streams.forget(binding.name, shard, [entry.id for entry in entries])
-    if found.token:
-        streams.tell_token(binding.name, shard, found.token)
+    with suppress(
+        RedisGone
+    ):  # it is committed: what stays in Redis is passed over, and the next look says that it is gone
+        streams.forget(binding.name, shard, [entry.id for entry in entries])
+        if found.token:
+            streams.tell_token(binding.name, shard, found.token)
 
 
 @contextmanager
@@ -111,7 +122,15 @@ def whole(alias: str) -> Iterator[None]:
             yield
 
 
-def attempt(binding: Binding, shard: int, entries: Sequence[Entry], told: str | None, *, careful: bool) -> Batch | None:
+def attempt(
+    binding: Binding,
+    shard: int,
+    entries: Sequence[Entry],
+    told: str | None,
+    *,
+    careful: bool,
+    awaited: str | None = None,
+) -> Batch | None:
     found = Batch(len(entries), entries[-1].id if entries else "")
     with whole(binding.alias):
         token = store.claim(binding, shard)
@@ -121,6 +140,8 @@ def attempt(binding: Binding, shard: int, entries: Sequence[Entry], told: str | 
             store.told(binding, shard)
             found.token = token
         db.set_local(binding.alias, "lock_timeout", LOCK_TIMEOUT)
+        if awaited is not None:
+            parents.wait(binding, awaited, strength(binding, careful=careful))
         writers = {entry.writer for entry in entries}
         sifted = sift(
             entries, store.marks(binding, shard, writers), store.apart(binding, shard, writers) if writers else set()

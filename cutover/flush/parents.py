@@ -1,6 +1,7 @@
 """Which parents can be written now: those that are there, and, where their row would be locked, that nobody else has locked.
 
-A flusher waits for no parent. While it did, it would hold the locks of others, and could wait for one who waits for it.
+A flusher waits for one parent at most, and before it locks any other: while it waited later, it would hold the locks of others,
+and could wait for one who waits for it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
+from django.db import Error
 from psycopg import sql
 
 from cutover import db
+from cutover.backfill import attempts
+from cutover.backfill.attempts import Kind
 from cutover.mapping import Binding
 from cutover.sql import query
 
@@ -33,6 +37,18 @@ def look(binding: Binding, keys: Iterable[str], strength: str) -> Parents:
     there = find(binding, possible_keys, "there")
     ready = there if not strength else find(binding, possible_keys, "free", sql.SQL(strength))
     return Parents(frozenset(ready), frozenset(possible_keys) - there, impossible)
+
+
+def wait(binding: Binding, key: str, strength: str) -> None:
+    """Stand in the queue for a parent, for as long as the `lock_timeout` of the transaction allows. It may be in vain."""
+    if not strength or not possible(binding, key):
+        return
+    try:
+        with db.savepoint(binding.alias):
+            find(binding, [key], "awaited", sql.SQL(strength))
+    except Error as error:
+        if attempts.kind(error) is not Kind.COLLISION:
+            raise
 
 
 def possible(binding: Binding, key: str) -> bool:

@@ -6,7 +6,7 @@ It yields after each round, and while it waits; the core never prints. What was 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from cutover.buffer.streams import RedisGone
 from cutover.errors import Busy, Refused
 from cutover.flush import batch, store
 from cutover.flush.batch import Batch
+from cutover.flush.patience import OVERDUE_SECONDS, Patience
 from cutover.mapping import Binding
 
 IDLE_SECONDS = 0.1  # between two looks into empty streams
@@ -71,13 +72,16 @@ def run(binding: Binding, *, once: bool = False, stop: Callable[[], bool] = neve
         RedisGone, Busy, django.db.Error: with `once`. Without it, it waits and tries again.
     """
     attempts.steady(binding.alias, partial(permit, binding))
+    patience = [Patience(0.0 if once else OVERDUE_SECONDS) for _ in range(SHARDS)]
     step, pruned, until = Step(), 0.0, time.monotonic() + BUSY_SECONDS
     while True:
         if time.monotonic() - pruned > PRUNE_SECONDS:
             attempts.steady(binding.alias, partial(store.prune, binding))
             pruned = time.monotonic()
         step = (
-            attempts.steady(binding.alias, partial(moved, binding, step, stop)) if once else tried(binding, step, stop)
+            attempts.steady(binding.alias, partial(moved, binding, step, stop, patience))
+            if once
+            else tried(binding, step, stop, patience)
         )
         yield step
         if stop() or (once and step.idle and not step.busy):
@@ -103,10 +107,10 @@ def permit(binding: Binding) -> None:
         store.ensure(binding, shard)
 
 
-def tried(binding: Binding, step: Step, stop: Callable[[], bool]) -> Step:
+def tried(binding: Binding, step: Step, stop: Callable[[], bool], patience: Sequence[Patience]) -> Step:
     """A round; where Redis or the database is gone, or in the way, the reason to wait."""
     try:
-        return replace(moved(binding, step, stop), waiting="")
+        return replace(moved(binding, step, stop, patience), waiting="")
     except RedisGone as gone:
         return replace(step, waiting=str(gone), idle=True)
     except Error as error:
@@ -116,17 +120,19 @@ def tried(binding: Binding, step: Step, stop: Callable[[], bool]) -> Step:
         return replace(step, waiting=str(db.translate(error) or error), idle=True)
 
 
-def moved(binding: Binding, step: Step, stop: Callable[[], bool]) -> Step:
+def moved(binding: Binding, step: Step, stop: Callable[[], bool], patience: Sequence[Patience]) -> Step:
     """A round over all streams: a batch of each that has one."""
     told, waiting = streams.tokens(binding.name), store.waiting_shards(binding)
     busy, read, before = [], 0, step
     for shard in range(SHARDS):
         if stop():
             break
-        found = batch.move(binding, shard, waiting=shard in waiting, told=told.get(shard, ""))
+        awaited = patience[shard].choose()
+        found = batch.move(binding, shard, waiting=shard in waiting, told=told.get(shard, ""), awaited=awaited)
         if found is None:
             busy.append(shard)
         else:
+            patience[shard].saw(found.locked - found.keys, awaited)
             read += found.read
             step = step.plus(found)
     done = step.entries - before.entries + step.dead - before.dead

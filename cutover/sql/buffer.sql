@@ -82,6 +82,12 @@ SELECT u.place FROM unnest(%(keys)s::text[]) WITH ORDINALITY u(key, place)
 JOIN {parent} ON {parent_key} = u.key::{type}
 FOR {strength} OF {alias} SKIP LOCKED
 
+-- name: awaited
+-- The same for whoever waits; the queue for a row is served in the order of arrival.
+SELECT u.place FROM unnest(%(keys)s::text[]) WITH ORDINALITY u(key, place)
+JOIN {parent} ON {parent_key} = u.key::{type}
+FOR {strength} OF {alias}
+
 -- name: keep
 -- Keep entries in PostgreSQL; one that stands there already has been seen now.
 INSERT INTO cutover_bufferentry (cutover, shard, writer, number, parent_key, payload, state, doubtful, reason, at)

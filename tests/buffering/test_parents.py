@@ -1,7 +1,9 @@
 """Entries whose parent is not there, is locked, or does not take them: nothing is lost, nothing stands in the way of others."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -20,6 +22,7 @@ from cutover.write import append
 from databases import Database
 from project.jobs.models import Job, JobLog
 from stages import at_phase
+from waiting import wait_until
 
 LATER = 10_001
 
@@ -115,6 +118,45 @@ def test_locked_parent_is_not_waited_for_and_keeps_its_order(
         holder.rollback()
     flushed(binding)
     assert messages(job) == listed(job) == ["a", "b"]
+
+
+@contextmanager
+def handed_on(connect: Callable[..., psycopg.Connection[Any]], job: Job) -> Iterator[None]:
+    """Lockers of a job that stand in a queue for it: there is no moment at which nobody has it."""
+    over = threading.Event()
+
+    def lock(holder: psycopg.Connection[Any]) -> None:
+        while not over.is_set():
+            with holder.transaction():
+                holder.execute("SELECT pg_sleep(0.02) FROM (SELECT FROM jobs_job WHERE id = %s FOR UPDATE)", [job.pk])
+
+    threads = [threading.Thread(target=lock, args=[connect()]) for _ in range(4)]
+    for each in threads:
+        each.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for each in threads:
+            each.join()
+
+
+@pytest.mark.parametrize("phase", [2, 4])
+def test_parent_that_is_handed_from_one_locker_to_the_next_is_had_as_well(
+    database: Database, buffer: RedisServer, connect: Callable[..., psycopg.Connection[Any]], phase: int
+) -> None:
+    binding = at_phase("job_logs", phase)
+    if phase == 4:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE jobs_joblog ADD FOREIGN KEY (job_id) REFERENCES jobs_job (id)")
+    job, other = Job.objects.create(), Job.objects.create()
+    with handed_on(connect, job):
+        steps = flush.run(binding)
+        for message in ("a", "b", "c"):
+            append(binding, job, line(message))
+            append(binding, other, line(message))
+        wait_until(lambda: bool(next(steps)) and messages(job) == ["a", "b", "c"], 30)
+    assert messages(other) == ["a", "b", "c"]
 
 
 def test_foreign_key_in_the_database_makes_no_flusher_wait_for_a_holder(
