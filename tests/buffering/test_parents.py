@@ -2,8 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -22,7 +22,7 @@ from cutover.write import append
 from databases import Database
 from project.jobs.models import Job, JobLog
 from stages import at_phase
-from waiting import wait_until
+from waiting import backend_pid, wait_until
 
 LATER = 10_001
 
@@ -120,29 +120,8 @@ def test_locked_parent_is_not_waited_for_and_keeps_its_order(
     assert messages(job) == listed(job) == ["a", "b"]
 
 
-@contextmanager
-def handed_on(connect: Callable[..., psycopg.Connection[Any]], job: Job) -> Iterator[None]:
-    """Lockers of a job that stand in a queue for it: there is no moment at which nobody has it."""
-    over = threading.Event()
-
-    def lock(holder: psycopg.Connection[Any]) -> None:
-        while not over.is_set():
-            with holder.transaction():
-                holder.execute("SELECT pg_sleep(0.02) FROM (SELECT FROM jobs_job WHERE id = %s FOR UPDATE)", [job.pk])
-
-    threads = [threading.Thread(target=lock, args=[connect()]) for _ in range(4)]
-    for each in threads:
-        each.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for each in threads:
-            each.join()
-
-
 @pytest.mark.parametrize("phase", [2, 4])
-def test_parent_that_is_handed_from_one_locker_to_the_next_is_had_as_well(
+def test_parent_that_is_never_free_is_had_by_standing_in_the_queue(
     database: Database, buffer: RedisServer, connect: Callable[..., psycopg.Connection[Any]], phase: int
 ) -> None:
     binding = at_phase("job_logs", phase)
@@ -150,13 +129,29 @@ def test_parent_that_is_handed_from_one_locker_to_the_next_is_had_as_well(
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE jobs_joblog ADD FOREIGN KEY (job_id) REFERENCES jobs_job (id)")
     job, other = Job.objects.create(), Job.objects.create()
-    with handed_on(connect, job):
-        steps = flush.run(binding)
-        for message in ("a", "b", "c"):
-            append(binding, job, line(message))
-            append(binding, other, line(message))
-        wait_until(lambda: bool(next(steps)) and messages(job) == ["a", "b", "c"], 30)
-    assert messages(other) == ["a", "b", "c"]
+    over, watcher = threading.Event(), connect()
+    with connect(autocommit=False) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job.pk])
+        append(binding, job, line("a"))
+        service = pool.submit(lambda: flush_until(binding, over))
+        try:
+            append(binding, other, line("x"))
+            waiting = "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+            wait_until(lambda: watcher.execute(waiting, [backend_pid(holder)]).fetchone(), 30, "it stands in the queue")
+            holder.rollback()
+            wait_until(lambda: messages(job) == ["a"], 30)
+        finally:
+            over.set()
+        assert service.result().entries == 2
+    assert messages(other) == ["x"]
+
+
+def flush_until(binding: Binding, over: threading.Event) -> flush.Step:
+    try:
+        *_, last = flush.run(binding, stop=over.is_set)
+        return last
+    finally:
+        connection.close()
 
 
 def test_foreign_key_in_the_database_makes_no_flusher_wait_for_a_holder(
