@@ -13,6 +13,7 @@ import servers
 from cutover.demo.redisserver import RedisServer
 from cutover.demo.server import Server
 from databases import Database
+from recycling import Recycler
 
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -85,13 +86,20 @@ def _own_flags() -> Iterator[None]:
     fleet._said.clear()
 
 
+@pytest.fixture(scope="session")
+def recycler(_postgres: servers.Postgres, _template: str) -> Iterator[Recycler]:
+    recycler = Recycler(_postgres, _template)
+    yield recycler
+    recycler.close()
+
+
 @pytest.fixture
-def database(_postgres: servers.Postgres, _template: str, django_db_blocker: Any) -> Iterator[Database]:
+def database(_postgres: servers.Postgres, recycler: Recycler, django_db_blocker: Any) -> Iterator[Database]:
     """A migrated database of this test alone, which Django's default connection leads to; commits are real."""
-    made = databases.create(_postgres, databases.fresh_name("test"), _template)
+    made = recycler.take()
     with django_db_blocker.unblock(), databases.django_at(_postgres, made.name):
         yield made
-    databases.drop(_postgres, made.name)
+    recycler.give_back(made)
 
 
 @pytest.fixture

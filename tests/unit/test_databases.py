@@ -8,8 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection as django_connection
+from psycopg import sql
 
 from databases import Database
+from recycling import Recycler
 from waiting import backend_pid, blocked_by, wait_until
 
 Connect = Callable[..., psycopg.Connection[Any]]
@@ -38,6 +40,41 @@ def test_django_threads_children_and_further_connections_are_in_the_same_databas
 @pytest.mark.parametrize("run", ["first", "second"])
 def test_what_is_committed_is_not_there_for_the_next_test(connect: Connect, run: str) -> None:
     connect().execute("create table left_behind ()")
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_rows_numbers_and_statistics_are_not_there_for_the_next_test(connect: Connect, run: str) -> None:
+    connection = connect()
+    made = connection.execute(
+        "insert into jobs_job (name, progress, logs) values ('', 0, '{}') returning id"
+    ).fetchall()
+    assert made == [(1,)]
+    assert connection.execute("select count(*) from jobs_job").fetchone() == (1,)
+
+
+CHANGES = (
+    "alter table jobs_job alter name set default 'x'",
+    "alter table jobs_job disable trigger all",
+    "create function left_behind() returns int language sql return 1",
+    "analyze jobs_job",
+    "update django_migrations set name = name || 'x' where id = 1",
+    "alter database {} set work_mem = '1MB'",
+)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_database_that_was_changed_is_not_used_again(recycler: Recycler, change: str) -> None:
+    used = recycler.take()
+    with psycopg.connect(used.uri, autocommit=True) as connection:
+        connection.execute("insert into jobs_job (name, progress, logs) values ('', 0, '{}')")
+        connection.execute(sql.SQL(change).format(sql.Identifier(used.name)))
+    recycler.give_back(used)
+    after = recycler.take()
+    assert after.name != used.name
+    recycler.give_back(after)
+    again = recycler.take()
+    assert again.name == after.name
+    recycler.give_back(again)
 
 
 def test_prepared_transaction_and_idle_backend_do_not_keep_the_database_alive(connect: Connect) -> None:
