@@ -54,16 +54,17 @@ def missing(
     written: Sequence[Written],
     history: Sequence[str],
     *,
-    cap: int | None,
+    full: bool,
     last_ended: datetime | None,
 ) -> list[str]:
     """Elements that a reader should have seen. `view` and `history` are newest first.
 
-    `last_ended`: when the last element of the view had been written; None where that is history, or where the view is empty.
-    See Note [Who may be hidden].
+    Args:
+        full: whether the list has reached its cap.
+        last_ended: when the last element of the view had been written; None where that is history, or the view is empty.
+            See Note [Who may be hidden].
     """
     shown = set(view)
-    full = cap is not None and len(view) >= cap
     lost = [line.text for line in written if line.text not in shown and not (full and hidden(line, last_ended))]
     return lost + [text for text in history[: reach(view, history, full, last_ended)] if text not in shown]
 
@@ -76,7 +77,7 @@ def reach(view: Sequence[str], history: Sequence[str], full: bool, last_ended: d
     """How much of the history must be visible, from its head."""
     if not full:
         return len(history)
-    if last_ended is not None or view[-1] not in history:
+    if last_ended is not None or not view or view[-1] not in history:
         return 0
     return history.index(view[-1])
 

@@ -87,6 +87,21 @@ class Fleet:
             yield from self._until_gone(old)
         self._between = []
 
+    def kill_one(self, name: str) -> Worker:
+        """End a process at once, wherever it is."""
+        worker = self.workers.pop(name)
+        worker.process.kill()
+        worker.process.wait()
+        return worker
+
+    def start_again(self, worker: Worker) -> Generator[None, None, None]:
+        """Put another in the place of one that was killed; yields while it waits."""
+        self._generation += 1
+        coming = self._start(worker.name, worker.role, worker.deployment)
+        self._between = [coming]
+        yield from self._until_ready(coming)
+        self.workers[worker.name], self._between = coming, []
+
     def stop(self) -> Generator[None, None, None]:
         """Let every process end its line and go."""
         self._between = list(self.workers.values())

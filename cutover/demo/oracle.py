@@ -57,6 +57,20 @@ def now(connection: Connection) -> datetime:
     return one(connection, "now")[0]  # type: ignore[no-any-return]
 
 
+def all_flushed_before(connection: Connection, dual_since: datetime) -> datetime:
+    """A time before which every line since dual write has its row."""
+    return one(connection, "all_flushed_before", dual_since=dual_since)[0]  # type: ignore[no-any-return]
+
+
+def disorder(connection: Connection, since: datetime) -> None:
+    """Lines written from then on have no order that an observer could know, until `order`."""
+    connection.execute(query("demo", "disorder"), {"since": since})
+
+
+def order(connection: Connection) -> None:
+    connection.execute(query("demo", "order"))
+
+
 def column_dropped(connection: Connection) -> bool:
     return bool(one(connection, "dropped")[0])
 

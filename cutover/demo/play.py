@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from cutover.demo import binaries, history, keeping, lines, oracle, story
+from cutover.demo import binaries, buffering, history, keeping, lines, oracle, story
 from cutover.demo import project as projects
 from cutover.demo.events import Ended, Event, Noted
 from cutover.demo.fleet import Fleet
@@ -19,6 +19,8 @@ from cutover.demo.stage import Stage
 from cutover.demo.summary import Summary
 
 ROLES = (("writer", 3), ("locker", 2), ("reader", 1))
+# Who reads learns of the buffer before anybody fills it.
+BUFFERED_ROLES = (("reader", 1), ("flusher", 1), ("writer", 3), ("locker", 2))
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,18 @@ class Options:
 def run(options: Options) -> Generator[Event, None, None]:
     """Play the whole story. However it ends, no process is left, and no file unless `keep` says so."""
     with ExitStack() as stack:
+        redis = stack.enter_context(buffering.server()) if options.handler == "buffered" else None
         server = stack.enter_context(Server.start(options.keep) if options.keep else Server.temporary())
-        project = Project(server.home / "project", server.socket_directory, handler=options.handler)
+        project = Project(
+            server.home / "project",
+            server.socket_directory,
+            handler=options.handler,
+            redis=redis.uri if redis else "",
+        )
         feed = make_project(server, project, options)
         connection = stack.enter_context(psycopg.connect(server.uri(project.database), autocommit=True))
-        fleet = stack.enter_context(Fleet(project, ROLES))
-        stage = Stage(project, fleet, connection, options.seconds, Summary(), Gauge(project.meters))
+        fleet = stack.enter_context(Fleet(project, BUFFERED_ROLES if redis else ROLES))
+        stage = Stage(project, fleet, connection, options.seconds, Summary(), Gauge(project.meters), redis)
         yield Noted(f"PostgreSQL {server.version}, {options.jobs} jobs, {len(feed)} different messages")
         yield from prepare(stage, options, feed)
         yield from story.tell(stage)

@@ -17,7 +17,7 @@ from cutover.phase import FLAGGED, Phase
 
 SUFFIX = "-tpl"
 NAME = "job_logs"
-HANDLERS = ("log",)  # of the converted releases; the first is the one unless told otherwise
+HANDLERS = ("log", "buffered")  # of the converted releases; the first is the one unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Project:
-    """A written project and the database that it uses."""
+    """A written project and the database that it uses; `redis` is the address of its buffer, where it has one."""
 
     directory: Path
     socket_directory: Path
     database: str = "demo"
     handler: str = HANDLERS[0]
+    redis: str = ""
 
     @property
     def meters(self) -> Path:
@@ -72,8 +73,13 @@ class Project:
             "PYTHONUNBUFFERED": "1",
             "NO_COLOR": "1",
             **deployment.environment,
+            **self.buffer(deployment),
             **(more or {}),
         }
+
+    def buffer(self, deployment: Deployment) -> dict[str, str]:
+        """The setting comes with the first flag: before the toolkit's tables are there, nobody could flush."""
+        return {"CUTOVER_REDIS_URL": self.redis} if self.redis and deployment.flags >= Phase.ADD_TABLE else {}
 
     def manage(self, *args: str) -> list[str]:
         return [sys.executable, "manage.py", *args]

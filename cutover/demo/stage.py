@@ -17,6 +17,7 @@ from cutover.demo.events import Audited, Began, Event, Member, Noted, Ran, Ticke
 from cutover.demo.fleet import Fleet
 from cutover.demo.meter import INTERVAL, Gauge, Reading
 from cutover.demo.project import NAME, Deployment, Project
+from cutover.demo.redisserver import RedisServer
 from cutover.demo.summary import Stretch, Summary
 from cutover.errors import CutoverError
 from cutover.phase import Phase
@@ -38,6 +39,7 @@ class Stage:
     Attributes:
         share_of: seconds that the whole story should take, of which a step names its share.
         dual_since, backfilled: when dual write had settled, and when the backfill had ended, by the clock of the database.
+        redis: what holds the buffer; None where there is none.
         since: when the baseline was taken, seconds since 1970; what went wrong before is the legacy handler's.
     """
 
@@ -47,6 +49,7 @@ class Stage:
     share_of: float
     summary: Summary
     gauge: Gauge
+    redis: RedisServer | None = None
     deployment: Deployment = field(default_factory=lambda: Deployment("legacy"))
     since: float = float("inf")
     dual_since: datetime | None = None
@@ -123,8 +126,10 @@ class Stage:
             yield from self.dwell(0)
 
     def audit(self) -> Iterator[Event]:
-        """Read every job as the application does, and compare."""
-        (done,) = yield from self.run([*self.project.manage()[:1], "worker.py", "audit"])
+        """Read every job as the application does, and compare; with what waits in the buffer, while somebody fills it."""
+        buffered = self.fleet.workers and self.project.buffer(self.deployment)
+        role = "audit-unflushed" if buffered else "audit"
+        (done,) = yield from self.run([*self.project.manage()[:1], "worker.py", role])
         found: dict[str, Any] = json.loads(done.out)
         jobs = found.pop("jobs")
         finding = Finding(**found)

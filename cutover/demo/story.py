@@ -5,7 +5,7 @@ Read `tell` for the whole of it. What a step may do to the system is `stage`.
 
 from collections.abc import Iterator
 
-from cutover.demo import oracle
+from cutover.demo import buffering, oracle
 from cutover.demo.events import Event, Noted
 from cutover.demo.project import NAME, Deployment
 from cutover.demo.stage import Stage
@@ -44,7 +44,7 @@ def convert(stage: Stage) -> Iterator[Event]:
 def add_table(stage: Stage) -> Iterator[Event]:
     """The child table and the watch trigger, while writers write."""
     yield from stage.migrate(Phase.ADD_TABLE)
-    yield from stage.flag(Phase.ADD_TABLE)
+    yield from buffering.begin(stage)
     yield from stage.advance(Phase.ADD_TABLE)
     yield from stage.dwell(0.32)
     yield from stage.audit()
@@ -56,6 +56,7 @@ def dual_write(stage: Stage) -> Iterator[Event]:
     yield from stage.flag(Phase.DUAL_WRITE)
     yield from stage.advance(Phase.DUAL_WRITE)
     stage.dual_since = oracle.now(stage.connection)
+    yield from buffering.lose_flusher(stage)
     yield from stage.dwell(0.42)
     yield from stage.audit()
 
@@ -74,6 +75,7 @@ def property_shim(stage: Stage) -> Iterator[Event]:
     yield from stage.migrate(Phase.PROPERTY_SHIM)
     yield from stage.flag(Phase.PROPERTY_SHIM)
     yield from stage.advance(Phase.PROPERTY_SHIM)
+    yield from buffering.lose_redis(stage)
     yield from stage.dwell(0.62)
     yield from stage.audit()
 
@@ -83,6 +85,7 @@ def stop_json_writes(stage: Stage) -> Iterator[Event]:
     yield from stage.migrate(Phase.STOP_JSON_WRITES)
     yield from stage.flag(Phase.STOP_JSON_WRITES)
     yield from stage.advance(Phase.STOP_JSON_WRITES)
+    yield from buffering.lose_flusher(stage)
     yield from stage.dwell(0.75)
     yield from stage.audit()
 
@@ -112,6 +115,7 @@ def finish(stage: Stage) -> Iterator[Event]:
     yield from stage.look()
     yield from stage.watched(stage.fleet.stop())
     yield from stage.look()
+    yield from buffering.empty(stage)
     yield from stage.audit()
     stage.compare()
     yield Noted("every element has been compared with the oracle")

@@ -36,6 +36,32 @@ class Stretch:
 
 
 @dataclass
+class Buffered:
+    """What the buffer did, where there was one.
+
+    Attributes:
+        lines: that went through it.
+        past: that went straight to PostgreSQL while Redis was gone, as far as they were told when the last one was.
+        left: entries that are still in it at the end, or cannot become rows.
+        lost: entries that never came out of Redis.
+        flushers_killed, redis_killed: how often, with SIGKILL.
+    """
+
+    lines: int = 0
+    past: int = 0
+    left: int = 0
+    lost: int = 0
+    flushers_killed: int = 0
+    redis_killed: int = 0
+
+    @property
+    def faults(self) -> list[str]:
+        counted = ((self.left, "entries are left in the buffer."), (self.lost, "entries never came out of Redis."))
+        said = [f"{number} {fact}" for number, fact in counted if number]
+        return said if self.lines else [*said, "Nothing went through the buffer."]
+
+
+@dataclass
 class Summary:
     """The whole run. "Since" is since the last process of the legacy release had ended, which is before phase 1.
 
@@ -67,6 +93,7 @@ class Summary:
     json_checksum: str = ""
     table_checksum: str = ""
     column_dropped: bool = False
+    buffer: Buffered | None = None
     complete: bool = False
     seconds: float = 0.0
     stretches: list[Stretch] = field(default_factory=list)
@@ -89,6 +116,7 @@ class Summary:
             (self.errors, "exceptions reached a writer, a locker or a reader."),
         ]
         said = [f"{number} {fact}" for number, fact in counted if number]
+        said += [] if self.buffer is None else self.buffer.faults
         said += [] if self.complete else ["The story did not reach its end."]
         said += [] if self.column_dropped or not self.complete else ["The column is still there."]
         differ = self.json_checksum != self.table_checksum

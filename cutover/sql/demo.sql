@@ -14,6 +14,28 @@ CREATE TABLE demo_line (
 CREATE INDEX demo_line_by_job ON demo_line (job_id, id);
 CREATE INDEX demo_line_by_text ON demo_line (job_id, text);
 CREATE TABLE demo_baseline (job_id bigint PRIMARY KEY, stdout jsonb NOT NULL, stderr jsonb NOT NULL);
+-- A line that was said before the baseline and again after it has its place from before.
+CREATE VIEW demo_since AS SELECT * FROM demo_line l
+WHERE NOT before AND NOT EXISTS (SELECT FROM demo_line b WHERE b.job_id = l.job_id AND b.text = l.text AND b.before);
+CREATE TABLE demo_disorder (since timestamptz NOT NULL, until timestamptz NOT NULL DEFAULT '9999-01-01');
+
+-- name: disorder
+-- From here on some lines go past the buffer while others wait in it: who comes first is not decided when they are written.
+INSERT INTO demo_disorder (since) VALUES (%(since)s::timestamptz)
+
+-- name: all_flushed_before
+-- A time before which every line since dual write has its row. (How long a line was in Redis before it waited for its parent, nobody keeps.)
+SELECT least(now(), min(l.started)) FROM demo_line l
+WHERE NOT l.before AND l.started >= %(dual_since)s::timestamptz
+  AND NOT EXISTS (SELECT FROM jobs_joblog r WHERE r.job_id = l.job_id AND r.message = l.message)
+
+-- name: order
+-- All that was written until then has its place now.
+UPDATE demo_disorder SET until = clock_timestamp() WHERE until = '9999-01-01'
+
+-- name: begin
+-- The time at which the transaction of a line began.
+SELECT transaction_timestamp()
 
 -- name: swear
 -- One line, in the transaction that wrote it.
@@ -63,16 +85,17 @@ SELECT stdout, stderr FROM demo_baseline WHERE job_id = %(job_id)s::bigint
 
 -- name: written_to
 -- The newest lines of one job since the baseline. More than the cap, so that a view that is not full is seen to be short.
-SELECT text, message, level, started FROM demo_line
-WHERE job_id = %(job_id)s::bigint AND NOT before ORDER BY id DESC LIMIT %(limit)s::int
+SELECT text, message, level, started FROM demo_since
+WHERE job_id = %(job_id)s::bigint ORDER BY id DESC LIMIT %(limit)s::int
 
 -- name: written
 -- All lines since the baseline.
-SELECT job_id, text, message, level, started FROM demo_line WHERE NOT before ORDER BY id DESC
+SELECT job_id, text, message, level, started FROM demo_since ORDER BY id DESC
 
 -- name: ended
--- When a line had been written; NULL for one that is history.
-SELECT max(ended) FROM demo_line WHERE job_id = %(job_id)s::bigint AND text = %(text)s::text AND NOT before
+-- When a line had its place; NULL for one that is history.
+SELECT max(greatest(l.ended, (SELECT max(d.until) FROM demo_disorder d WHERE l.ended BETWEEN d.since AND d.until)))
+FROM demo_since l WHERE l.job_id = %(job_id)s::bigint AND l.text = %(text)s::text
 
 -- name: times
 -- How often an element was written.
@@ -94,21 +117,26 @@ SELECT NOT EXISTS (
 )
 
 -- name: table
--- Every element that must have a row, with its rows; and every row that must not be. `newer` counts the lines that stood
--- before it in JSON when the backfill had ended: an element of the time of JSON alone may have been cut by the cap.
+-- Every element that must have a row, with its rows; and every row that must not be. `newer` counts the lines that may have
+-- stood before it in JSON when the backfill had ended: those that had their place after it was begun. An element of the time
+-- of JSON alone may have been cut by the cap.
 WITH shown AS (
     SELECT job_id,
            '[' || to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || '] ' || level || ' ' || message AS text,
            count(*) AS rows
     FROM jobs_joblog WHERE created_at IS NOT NULL GROUP BY 1, 2
 ), since AS (
-    SELECT job_id, text, count(*) AS times, min(id) AS id, min(started) AS started
-    FROM demo_line WHERE NOT before GROUP BY job_id, text
+    SELECT job_id, text, count(*) AS times, min(started) AS started,
+           max(greatest(ended, (SELECT max(until) FROM demo_disorder d WHERE l.ended BETWEEN d.since AND d.until))) AS placed
+    FROM demo_since l GROUP BY job_id, text
+), moments AS (
+    SELECT s.*, is_start, count(*) FILTER (WHERE NOT is_start AND started < %(backfilled)s::timestamptz) OVER (
+        PARTITION BY job_id ORDER BY at DESC, is_start ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS placed_later
+    FROM since s, LATERAL (VALUES (false, placed), (true, started)) m (is_start, at)
 ), counted AS (
-    SELECT s.*, count(*) FILTER (WHERE started < %(backfilled)s::timestamptz) OVER (
-        PARTITION BY job_id ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    ) AS newer
-    FROM since s
+    SELECT job_id, text, times, started, placed_later - (started < %(backfilled)s::timestamptz)::int AS newer
+    FROM moments WHERE is_start
 ), per_job AS (
     SELECT job_id, count(*) AS lines FROM since WHERE started < %(backfilled)s::timestamptz GROUP BY job_id
 ), history AS (

@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutover.demo.events import Kept
-from cutover.demo.summary import Stretch, Summary
+from cutover.demo.summary import Buffered, Stretch, Summary
 from cutover.render import console
 
 
@@ -42,6 +42,7 @@ def facts(summary: Summary) -> None:
         ("readers", f"{summary.reads:,} reads and {summary.audits} audits, {summary.short:,} elements short"),
         ("checksum of JSON", summary.json_checksum),
         ("checksum of the table", summary.table_checksum),
+        *([] if summary.buffer is None else [("through the buffer", buffered(summary.buffer))]),
         ("the column", "dropped" if summary.column_dropped else "still there"),
     ):
         told.add_row(Text(label, style="dim"), Text(text))
@@ -52,6 +53,13 @@ def facts(summary: Summary) -> None:
             "left, it overwrote the lines of the others, the converted ones' too.",
             style="dim",
         )
+    )
+
+
+def buffered(buffer: Buffered) -> str:
+    killed = f"the flusher was killed {buffer.flushers_killed} times, Redis {buffer.redis_killed} times"
+    return (
+        f"{buffer.lines:,} lines, and {buffer.past:,} past it while Redis was gone; {buffer.left:,} are left; {killed}"
     )
 
 
