@@ -61,7 +61,8 @@ _known: dict[str, Outage] = {}
 
 
 def of(name: str) -> Outage:
-    return _known.setdefault(name, Outage(name))
+    found = _known.get(name)
+    return _known.setdefault(name, Outage(name)) if found is None else found
 
 
 def forget() -> None:

@@ -11,6 +11,8 @@ the flusher, who sees both sides, writes it once. As it is the last of its write
 from __future__ import annotations
 
 import os
+import select
+import socket
 import time
 import uuid
 from collections import deque
@@ -71,9 +73,17 @@ class Writer:
             raise NotTaken(said(error)) from error
 
     def spoiled(self) -> bool:
-        """Whether the connection was closed meanwhile, or holds an answer that nobody waits for."""
+        """Whether the connection was closed meanwhile, or holds an answer that nobody waits for.
+
+        A plain socket is asked by one poll, which costs a fifth of the client's way: a read, its error, and two timeouts set.
+        """
         from redis.exceptions import RedisError
 
+        link = getattr(self.connection, "_sock", None)
+        if type(link) is socket.socket:
+            poll = select.poll()
+            poll.register(link, select.POLLIN)
+            return bool(poll.poll(0))
         try:
             return bool(self.connection.can_read())
         except RedisError:
@@ -87,7 +97,7 @@ class Writer:
         words = ("XADD", stream, "*", "k", parent_key, "w", f"{self.name}:{number}", "v", payload)
         ticket.writer, ticket.number = self.name, number
         try:
-            self.connection.send_packed_command(self.connection.pack_command(*words), check_health=False)
+            self.connection.send_packed_command([packed(*words)], check_health=False)
             found = self.connection.read_response()
         except (ResponseError, BusyLoadingError, AuthenticationError) as error:
             raise NotTaken(said(error)) from error
@@ -99,6 +109,12 @@ class Writer:
 
     def close(self) -> None:
         self.connection.disconnect()
+
+
+def packed(*words: str) -> bytes:
+    """A command as the protocol has it: its words, each behind its length in bytes. The client's own is several times slower."""
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded])
 
 
 def said(error: Exception) -> str:
