@@ -1,6 +1,10 @@
 """Rules about the source that no linter of imports can see."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +32,17 @@ def test_module_says_what_it_is_for_and_fits_in_300_lines(module: Path) -> None:
 
 def test_no_module_is_named_for_leftovers() -> None:
     assert [relative(module) for module in MODULES if module.stem in LEFTOVERS] == []
+
+
+def test_a_process_of_the_application_loads_no_check() -> None:
+    """They take half a second, and only a command asks them."""
+    code = "import django, sys; django.setup(); print([m for m in sys.modules if m.startswith('cutover.')])"
+    path = os.pathsep.join([str(PACKAGE.parent), str(PACKAGE.parent / "tests")])
+    environment = {**os.environ, "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(said.stdout.replace("'", '"')))
+    assert "cutover.mapping" in loaded
+    assert (
+        loaded & {"cutover.scan", "cutover.operations", "cutover.checks.source", "cutover.cli", "cutover.render"}
+        == set()
+    )
