@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import click
@@ -9,6 +10,22 @@ import click
 from cutover import __version__, db, render
 from cutover.cli import project
 from cutover.errors import CutoverError
+
+# In the order of the help; the module of each, and what it is called there. A command is imported when it is asked for.
+COMMANDS = {
+    "status": "status.status",
+    "adopt": "adopt.adopt",
+    "advance": "advance.advance",
+    "rollback": "advance.rollback",
+    "backfill": "backfill.backfill",
+    "quarantine": "quarantine.quarantine",
+    "flush": "flush.flush",
+    "verify": "verify.verify",
+    "shadow": "shadow.shadow",
+    "check": "check.check",
+    "scaffold": "scaffold.scaffold",
+    "demo": "demo.demo_command",
+}
 
 
 class Translating(click.Group):
@@ -23,23 +40,13 @@ class Translating(click.Group):
             ctx.exit(error.exit_code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
-        return [name for name in ORDER if name in self.commands] + sorted(set(self.commands) - set(ORDER))
+        return list(COMMANDS)
 
-
-ORDER = (
-    "status",
-    "adopt",
-    "advance",
-    "rollback",
-    "backfill",
-    "quarantine",
-    "flush",
-    "verify",
-    "shadow",
-    "check",
-    "scaffold",
-    "demo",
-)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name].rpartition(".")
+            self.add_command(getattr(import_module(f"cutover.cli.{module}"), name))
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=Translating, context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,27 +59,6 @@ def cutover(ctx: click.Context, settings: str | None) -> None:
         project.set_up(settings)
 
 
-def add_commands() -> None:
-    from cutover.cli import adopt, advance, backfill, check, demo, flush, quarantine, scaffold, shadow, status, verify
-
-    for command in (
-        status.status,
-        adopt.adopt,
-        advance.advance,
-        advance.rollback,
-        backfill.backfill,
-        quarantine.quarantine,
-        flush.flush,
-        verify.verify,
-        shadow.shadow,
-        check.check,
-        scaffold.scaffold,
-        demo.demo_command,
-    ):
-        cutover.add_command(command)
-
-
 def main(args: Sequence[str] | None = None, prog_name: str = "cutover") -> None:
     """Run a command line and exit with its code."""
-    add_commands()
     cutover.main(args=list(sys.argv[1:] if args is None else args), prog_name=prog_name)

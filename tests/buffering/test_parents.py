@@ -32,7 +32,6 @@ def round_of(binding: Binding) -> flush.Step:
 
 
 def command(*words: str) -> tuple[int, Any]:
-    main.add_commands()
     found = CliRunner().invoke(main.cutover, ["flush", "job_logs", "--json", *words])
     return found.exit_code, json.loads(found.stdout)
 

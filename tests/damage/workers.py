@@ -21,7 +21,7 @@ import os, shlex, signal, sys
 import django
 django.setup()
 from cutover.cli import main
-main.add_commands()
+[main.cutover.get_command(None, each) for each in main.COMMANDS]
 alive = set()
 
 def forked(path, words):

@@ -206,7 +206,6 @@ def test_adoption_that_was_cut_short_goes_on_settling(connect: Any) -> None:
 
 
 def command(*args: str) -> Result:
-    main.add_commands()
     return CliRunner().invoke(main.cutover, ["adopt", "job_logs", *args])
 
 

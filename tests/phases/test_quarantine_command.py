@@ -23,7 +23,6 @@ ODD = ["no line", "x" * 300]
 
 
 def cutover(*args: object) -> Result:
-    main.add_commands()
     return CliRunner().invoke(main.cutover, ["quarantine", *map(str, args)])
 
 

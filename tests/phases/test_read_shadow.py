@@ -242,7 +242,6 @@ def test_the_gate_refuses_until_a_clean_verification(database: Database, to: Pha
 
 def test_the_command_shows_both_sides(database: Database) -> None:
     binding = at_phase("job_logs", Phase.DUAL_WRITE)
-    cli.add_commands()
     quiet = CliRunner().invoke(cli.cutover, ["shadow", "job_logs"])
     assert (quiet.exit_code, quiet.stdout) == (0, "Shadow reads of job_logs: 0 compared, none differs.\n")
     shadows.add(binding, Phase.DUAL_WRITE, 7, [shadow.differences.Difference("stdout", None, 3, "mine", None)])

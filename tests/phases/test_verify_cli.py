@@ -14,7 +14,6 @@ from stages import at_phase
 
 
 def cutover(*args: object) -> Result:
-    cli.add_commands()
     return CliRunner().invoke(cli.cutover, [str(each) for each in args])
 
 

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.usefixtures("database")
 HISTORY = use("ticket_history")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _commands() -> None:
-    main.add_commands()
-
-
 def looked(name: str = "ticket_history") -> wayback.WayBack:
     binding = bind(name)
     return report.gather(binding).back
