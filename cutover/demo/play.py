@@ -18,9 +18,7 @@ from cutover.demo.server import Server
 from cutover.demo.stage import Stage
 from cutover.demo.summary import Summary
 
-ROLES = (("writer", 3), ("locker", 2), ("reader", 1))
-# Who reads learns of the buffer before anybody fills it.
-BUFFERED_ROLES = (("reader", 1), ("flusher", 1), ("writer", 3), ("locker", 2))
+LOCKERS = 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class Options:
         lines: log files that feed the messages; made-up ones where there is none.
         seconds: about how long the story takes; where the work needs longer, it takes longer.
         handler: the log handler of the converted releases, one of `project.HANDLERS`.
+        writers: processes that write; two more lock the hot job, and one reads.
         keep: a directory in which server and project stay; None where nothing stays.
     """
 
@@ -39,6 +38,7 @@ class Options:
     seconds: float = 60.0
     keep: Path | None = None
     handler: str = projects.HANDLERS[0]
+    writers: int = 3
 
 
 def run(options: Options) -> Generator[Event, None, None]:
@@ -54,7 +54,7 @@ def run(options: Options) -> Generator[Event, None, None]:
         )
         feed = make_project(server, project, options)
         connection = stack.enter_context(psycopg.connect(server.uri(project.database), autocommit=True))
-        fleet = stack.enter_context(Fleet(project, BUFFERED_ROLES if redis else ROLES))
+        fleet = stack.enter_context(Fleet(project, roles(options)))
         stage = Stage(project, fleet, connection, options.seconds, Summary(), Gauge(project.meters), redis)
         yield Noted(f"PostgreSQL {server.version}, {options.jobs} jobs, {len(feed)} different messages")
         yield from prepare(stage, options, feed)
@@ -63,6 +63,12 @@ def run(options: Options) -> Generator[Event, None, None]:
         connection.close()
         if options.keep:
             yield keeping.keep(server, project, stage.deployment)
+
+
+def roles(options: Options) -> tuple[tuple[str, int], ...]:
+    """The processes in the order in which they are replaced. Who reads learns of the buffer before anybody fills it."""
+    work = (("writer", options.writers), ("locker", LOCKERS))
+    return (("reader", 1), ("flusher", 1), *work) if options.handler == "buffered" else (*work, ("reader", 1))
 
 
 def make_project(server: Server, project: Project, options: Options) -> list[lines.Message]:

@@ -47,16 +47,19 @@ class TakesMany(click.Command):
     "--handler", type=click.Choice(HANDLERS), default=HANDLERS[0], show_default=True,
     help="The log handler of the converted releases.",
 )  # fmt: skip
+@click.option("--writers", type=click.IntRange(1, 100), default=3, show_default=True, help="Processes that write.")
 @click.option("--keep", is_flag=True, help="Leave server and project for exploring, and say how.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON document on stdout.")
-def demo_command(lines: tuple[Path, ...], jobs: int, seconds: float, handler: str, keep: bool, as_json: bool) -> None:
+def demo_command(
+    lines: tuple[Path, ...], jobs: int, seconds: float, handler: str, writers: int, *, keep: bool, as_json: bool
+) -> None:
     """Take a live system of its own through all five phases, and count every element.
 
     A Django project with a legacy log handler, a PostgreSQL server and a fleet of processes are started, converted while
     they work, and compared with an oracle at every step. Ends with 0 only if nothing was lost or doubled.
     """
     home = Path(tempfile.mkdtemp(prefix="cutover-demo-")) if keep else None
-    summary = show(play.Options(lines, jobs, seconds, home, handler), as_json=as_json)
+    summary = show(play.Options(lines, jobs, seconds, home, handler, writers), as_json=as_json)
     if summary.faults:
         raise click.exceptions.Exit(LOST)
 
