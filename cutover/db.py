@@ -211,6 +211,22 @@ def savepoint(alias: str) -> Iterator[None]:
     run(alias, "RELEASE SAVEPOINT cutover_line")
 
 
+@contextmanager
+def part(alias: str, setting: str) -> Iterator[None]:
+    """A transaction of our own; or a savepoint of the caller's, after which this setting is what it was.
+
+    `SET LOCAL` holds until the end of the transaction, also behind the release of the savepoint in which it was said.
+    """
+    if not in_transaction(alias):
+        with read_committed(alias):
+            yield
+        return
+    before = str(scalar(alias, "SELECT current_setting(%(setting)s)", {"setting": setting}))
+    with transaction.atomic(using=alias):
+        yield
+        set_local(alias, setting, before)
+
+
 def set_local(alias: str, setting: str, value: str) -> None:
     """A setting until the end of this transaction."""
     run(alias, "SELECT set_config(%(setting)s, %(value)s, true)", {"setting": setting, "value": value})

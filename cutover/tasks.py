@@ -23,7 +23,7 @@ def flush(name: str, seconds: float = 50.0) -> dict[str, Any]:
     It ends between two batches. Tasks that overlap are kept apart as any two flushers are.
     """
     until, last = time.monotonic() + seconds, Step()
-    for last in flushing.run(bind(name), stop=lambda: time.monotonic() > until):
+    for last in flushing.run(bind(name), stop=lambda: time.monotonic() > until, overdue=0.0):
         if last.idle and not last.waiting:
             break
     return last.as_dict()

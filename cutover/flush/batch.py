@@ -2,12 +2,16 @@
 
 Killed anywhere before the commit, nothing has happened; after it, the entries that are still in Redis carry numbers that
 have been reached, and are passed over. They are taken out of Redis after the commit, never before.
+
+Note [A doubtful line comes last]: a line of which nobody knows whether Redis has it stands in PostgreSQL, and came after what
+its writer had put into Redis before. So it is written in a batch that has all of that: one that was read from Redis after the
+line was seen to stand in PostgreSQL, and that was read to the end of the stream. Until then it waits, and holds up nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -66,7 +70,7 @@ def move(
     shard: int,
     *,
     after: str = "-",
-    waiting: bool = True,
+    standing: Mapping[int, Collection[int]] | None = None,
     told: str | None = None,
     awaited: str | None = None,
 ) -> Batch | None:
@@ -74,7 +78,7 @@ def move(
 
     Args:
         after: the id behind which to begin, where the caller's transaction has not committed what stands before.
-        waiting: whether entries of this stream may wait in PostgreSQL.
+        standing: what waited in PostgreSQL before this; None looks for itself. See Note [A doubtful line comes last].
         awaited: the parent to wait for, if somebody has it locked; the others are taken where they are free.
         told: the token that Redis has for this stream, empty where it has none; None asks nobody.
 
@@ -82,17 +86,20 @@ def move(
         RedisGone: nothing was moved.
         django.db.Error: what the database said; nothing was moved.
     """
+    standing = store.standing(binding) if standing is None else standing
     entries = streams.take(binding.name, shard, count=COUNT, after=after)
-    if not entries and not waiting:
+    if not entries and shard not in standing:
         return Batch()
+    known = frozenset(standing.get(shard, ())) if len(entries) < COUNT else frozenset()
+    attempt_it = partial(attempt, binding, shard, entries, told, known)
     try:
-        found = attempt(binding, shard, entries, told, careful=awaited is not None, awaited=awaited)
+        found = attempt_it(careful=awaited is not None, awaited=awaited)
     except (WriteError, NotCarried):
-        found = attempt(binding, shard, entries, told, careful=True)
+        found = attempt_it(careful=True)
     except Error as error:
         if attempts.kind(error) not in (Kind.DATA, Kind.COLLISION):
             raise
-        found = attempt(binding, shard, entries, told, careful=True)
+        found = attempt_it(careful=True)
     if found is not None:
         transaction.on_commit(partial(taken, binding, shard, entries, found), using=binding.alias)
     return found
@@ -103,23 +110,11 @@ def taken(binding: Binding, shard: int, entries: Sequence[Entry], found: Batch) 
     if found.keys and caches.listening():
         phase = lease.current(binding).phase
         caches.changed(binding, found.keys, lists=phase.writes_json, rows=phase.writes_rows)
-    with suppress(
-        RedisGone
-    ):  # it is committed: what stays in Redis is passed over, and the next look says that it is gone
+    # It is committed: what stays in Redis is passed over, and the next look says that it is gone.
+    with suppress(RedisGone):
         streams.forget(binding.name, shard, [entry.id for entry in entries])
         if found.token:
             streams.tell_token(binding.name, shard, found.token)
-
-
-@contextmanager
-def whole(alias: str) -> Iterator[None]:
-    """A transaction of our own, or a part of the caller's."""
-    if db.in_transaction(alias):
-        with transaction.atomic(using=alias):
-            yield
-    else:
-        with db.read_committed(alias):
-            yield
 
 
 def attempt(
@@ -127,12 +122,13 @@ def attempt(
     shard: int,
     entries: Sequence[Entry],
     told: str | None,
+    known: Collection[int],
     *,
     careful: bool,
     awaited: str | None = None,
 ) -> Batch | None:
     found = Batch(len(entries), entries[-1].id if entries else "")
-    with whole(binding.alias):
+    with db.part(binding.alias, "lock_timeout"):
         token = store.claim(binding, shard)
         if token is None:
             return None
@@ -140,19 +136,19 @@ def attempt(
             store.told(binding, shard)
             found.token = token
         db.set_local(binding.alias, "lock_timeout", LOCK_TIMEOUT)
-        if awaited is not None:
+        if awaited is not None and awaited in store.waiting_parents(binding, shard):
             parents.wait(binding, awaited, strength(binding, careful=careful))
         writers = {entry.writer for entry in entries}
         sifted = sift(
             entries, store.marks(binding, shard, writers), store.apart(binding, shard, writers) if writers else set()
         )
-        work(binding, shard, sifted, found, careful=careful)
+        work(binding, shard, sifted, found, known, careful=careful)
         store.met(binding, shard, sifted.met)
         store.advance(binding, shard, sifted, last=found.last, entries=found.written)
     return found
 
 
-def work(binding: Binding, shard: int, sifted: Sifted, found: Batch, *, careful: bool) -> None:
+def work(binding: Binding, shard: int, sifted: Sifted, found: Batch, known: Collection[int], *, careful: bool) -> None:
     """Write what can be written, keep what cannot be yet."""
     waiting = store.waiting_parents(binding, shard)
     fresh: dict[str, list[Line]] = {}
@@ -164,10 +160,11 @@ def work(binding: Binding, shard: int, sifted: Sifted, found: Batch, *, careful:
     left = dict(waiting)
     for line in [*(line for lines in older.values() for line in lines), *never]:
         left[line.entry.parent_key] -= 1
+    later = {key for key, lines in older.items() if any(line.doubtful and line.id not in known for line in lines)}
     found.locked = {
         key
         for key in [*waiting, *fresh]
-        if key not in ours.missing | ours.impossible and (key not in ours.ready or left.get(key))
+        if key not in ours.missing | ours.impossible and (key not in ours.ready or left.get(key) or key in later)
     }
     kept: list[tuple[Entry, str, str]] = []
     for key in dict.fromkeys([*older, *fresh]):
@@ -177,7 +174,7 @@ def work(binding: Binding, shard: int, sifted: Sifted, found: Batch, *, careful:
         else:
             state, reason = why(key, ours)
             kept += [(line.entry, state, reason) for line in fresh.get(key, [])]
-        mine += [line for line in older.get(key, []) if line.doubtful]  # it came after what Redis had taken before
+        mine += [line for line in older.get(key, []) if line.doubtful and line.id in known]
         if mine:
             kept += write(binding, key, mine, found, careful=careful)
     store.keep(binding, shard, kept)

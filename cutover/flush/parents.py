@@ -40,14 +40,15 @@ def look(binding: Binding, keys: Iterable[str], strength: str) -> Parents:
 
 
 def wait(binding: Binding, key: str, strength: str) -> None:
-    """Stand in the queue for a parent, for as long as the `lock_timeout` of the transaction allows. It may be in vain."""
+    """Stand in the queue for a parent, for as long as the limits of the transaction allow. It may be in vain."""
     if not strength or not possible(binding, key):
         return
     try:
         with db.savepoint(binding.alias):
             find(binding, [key], "awaited", sql.SQL(strength))
     except Error as error:
-        if attempts.kind(error) is not Kind.COLLISION:
+        # A statement_timeout may come before the lock_timeout.
+        if attempts.kind(error) not in (Kind.COLLISION, Kind.TOO_MUCH):
             raise
 
 

@@ -6,8 +6,8 @@ It yields after each round, and while it waits; the core never prints. What was 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -63,8 +63,13 @@ def never() -> bool:
     return False
 
 
-def run(binding: Binding, *, once: bool = False, stop: Callable[[], bool] = never) -> Iterator[Step]:
+def run(
+    binding: Binding, *, once: bool = False, stop: Callable[[], bool] = never, overdue: float = OVERDUE_SECONDS
+) -> Iterator[Step]:
     """Move entries until `stop` says so between two batches; with `once`, until the streams are empty.
+
+    Args:
+        overdue: seconds that a parent may be locked before it is waited for; with `once` none.
 
     Raises:
         Refused: the toolkit's tables are not there.
@@ -72,17 +77,13 @@ def run(binding: Binding, *, once: bool = False, stop: Callable[[], bool] = neve
         RedisGone, Busy, django.db.Error: with `once`. Without it, it waits and tries again.
     """
     attempts.steady(binding.alias, partial(permit, binding))
-    patience = [Patience(0.0 if once else OVERDUE_SECONDS) for _ in range(SHARDS)]
-    step, pruned, until = Step(), 0.0, time.monotonic() + BUSY_SECONDS
+    flusher = Flusher(binding, stop, Patience(0.0 if once else overdue))
+    pruned, until = 0.0, time.monotonic() + BUSY_SECONDS
     while True:
         if time.monotonic() - pruned > PRUNE_SECONDS:
             attempts.steady(binding.alias, partial(store.prune, binding))
             pruned = time.monotonic()
-        step = (
-            attempts.steady(binding.alias, partial(moved, binding, step, stop, patience))
-            if once
-            else tried(binding, step, stop, patience)
-        )
+        step = attempts.steady(binding.alias, flusher.moved) if once else flusher.tried()
         yield step
         if stop() or (once and step.idle and not step.busy):
             return
@@ -107,33 +108,43 @@ def permit(binding: Binding) -> None:
         store.ensure(binding, shard)
 
 
-def tried(binding: Binding, step: Step, stop: Callable[[], bool], patience: Sequence[Patience]) -> Step:
-    """A round; where Redis or the database is gone, or in the way, the reason to wait."""
-    try:
-        return replace(moved(binding, step, stop, patience), waiting="")
-    except RedisGone as gone:
-        return replace(step, waiting=str(gone), idle=True)
-    except Error as error:
-        if attempts.kind(error) in (Kind.DATA, Kind.BUG):
-            raise
-        connections[binding.alias].close()
-        return replace(step, waiting=str(db.translate(error) or error), idle=True)
+@dataclass
+class Flusher:
+    """Goes over the streams, round after round. What a batch has committed is in `step`, also where the round then fails."""
 
+    binding: Binding
+    stop: Callable[[], bool]
+    patience: Patience
+    step: Step = field(default_factory=Step)
 
-def moved(binding: Binding, step: Step, stop: Callable[[], bool], patience: Sequence[Patience]) -> Step:
-    """A round over all streams: a batch of each that has one."""
-    told, waiting = streams.tokens(binding.name), store.waiting_shards(binding)
-    busy, read, before = [], 0, step
-    for shard in range(SHARDS):
-        if stop():
-            break
-        awaited = patience[shard].choose()
-        found = batch.move(binding, shard, waiting=shard in waiting, told=told.get(shard, ""), awaited=awaited)
-        if found is None:
-            busy.append(shard)
-        else:
-            patience[shard].saw(found.locked - found.keys, awaited)
-            read += found.read
-            step = step.plus(found)
-    done = step.entries - before.entries + step.dead - before.dead
-    return replace(step, idle=not read and not done, busy=tuple(busy))
+    def tried(self) -> Step:
+        """A round; where Redis or the database is gone, or in the way, the reason to wait."""
+        try:
+            return replace(self.moved(), waiting="")
+        except RedisGone as gone:
+            return replace(self.step, waiting=str(gone), idle=True)
+        except Error as error:
+            if attempts.kind(error) in (Kind.DATA, Kind.BUG):
+                raise
+            connections[self.binding.alias].close()
+            return replace(self.step, waiting=str(db.translate(error) or error), idle=True)
+
+    def moved(self) -> Step:
+        """A round over all streams: a batch of each that has one. It waits for one parent at most."""
+        standing, told = store.standing(self.binding), streams.tokens(self.binding.name)
+        awaited = self.patience.choose()
+        busy, active = [], False
+        for shard in range(SHARDS):
+            if self.stop():
+                break
+            here = awaited if awaited is not None and awaited[0] == shard else None
+            found = batch.move(
+                self.binding, shard, standing=standing, told=told.get(shard, ""), awaited=here[1] if here else None
+            )
+            if found is None:
+                busy.append(shard)
+                found = Batch()
+            self.patience.saw(shard, found.locked, found.keys, here)
+            active = active or bool(found.read or found.written or found.dead)
+            self.step = self.step.plus(found)
+        return replace(self.step, idle=not active and self.patience.due() is None, busy=tuple(busy))

@@ -68,8 +68,9 @@ def prune(binding: Binding) -> None:
     db.run(binding.alias, query("buffer", "prune"), {"name": binding.name, "age": MEMORY})
 
 
-def waiting_shards(binding: Binding) -> set[int]:
-    return {shard for (shard,) in db.rows(binding.alias, query("buffer", "waiting_shards"), {"name": binding.name})}
+def standing(binding: Binding) -> dict[int, list[int]]:
+    """The streams of which entries wait in PostgreSQL, and the ids of those of them that may be in Redis too."""
+    return dict(db.rows(binding.alias, query("buffer", "standing"), {"name": binding.name}))
 
 
 def waiting_parents(binding: Binding, shard: int) -> dict[str, int]:

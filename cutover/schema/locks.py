@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 import psycopg
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from psycopg import sql
 
 from cutover import db
@@ -157,14 +157,8 @@ class Limit:
 def patience(alias: str, timeout: timedelta) -> Iterator[Limit]:
     """A transaction, or a savepoint of the caller's, with a lock_timeout of its own."""
     limit = Limit(alias, time.monotonic() + timeout.total_seconds())
-    if not db.in_transaction(alias):
-        with db.read_committed(alias):
-            yield limit
-        return
-    before = db.scalar(alias, sql.SQL("SELECT current_setting('lock_timeout')"))
-    with transaction.atomic(using=alias):
+    with db.part(alias, "lock_timeout"):
         yield limit
-        db.set_local(alias, "lock_timeout", before)
 
 
 def lock_not_obtained(error: DatabaseError) -> bool:

@@ -61,9 +61,10 @@ DELETE FROM cutover_bufferfallback WHERE cutover = %(name)s::text AND at < clock
 SELECT parent_key, count(*) FROM cutover_bufferentry
 WHERE cutover = %(name)s::text AND shard = %(shard)s::int AND state = 'waiting' GROUP BY parent_key
 
--- name: waiting_shards
--- The streams of which entries wait in PostgreSQL.
-SELECT DISTINCT shard FROM cutover_bufferentry WHERE cutover = %(name)s::text AND state = 'waiting'
+-- name: standing
+-- The streams of which entries wait in PostgreSQL, and the ids of those of them that may be in Redis too.
+SELECT shard, COALESCE(array_agg(id) FILTER (WHERE doubtful), '{{}}') FROM cutover_bufferentry
+WHERE cutover = %(name)s::text AND state = 'waiting' GROUP BY shard
 
 -- name: waiting
 -- The oldest entries that wait for some parents, in their order.

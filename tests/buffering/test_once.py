@@ -230,6 +230,52 @@ def test_entry_in_doubt_that_waits_and_comes_as_well_is_written_once(database: D
     assert messages(job) == ["b"]
 
 
+@pytest.mark.parametrize("count", [500, 2])
+def test_entry_in_doubt_comes_after_what_its_writer_had_put_in_before(
+    database: Database, buffer: RedisServer, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    binding = at_phase("job_logs", 2)
+    job = Job.objects.create()
+    for message in ("1", "2"):
+        append(binding, job, line(message))
+    take = streams.take
+
+    def taken(*args: Any, **kwargs: Any) -> Any:
+        """The stream as it is; and then, before anything is written, its writer goes on and gets no answer."""
+        found = take(*args, **kwargs)
+        if not BufferEntry.objects.exists() and not messages(job):
+            for message in ("3", "4", "5"):
+                append(binding, job, line(message))
+            doubt(binding, job, writers.Doubtful("no answer", "w", 1))
+        return found
+
+    monkeypatch.setattr(batch, "COUNT", count)
+    monkeypatch.setattr(streams, "take", taken)
+    flushed(binding)
+    assert messages(job) == ["1", "2", "3", "4", "5", "b"]
+
+
+def test_what_is_committed_is_counted_though_the_round_fails_behind_it(
+    database: Database, buffer: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binding = at_phase("job_logs", 4)
+    jobs = [Job.objects.create() for _ in range(8)]
+    for job in jobs:
+        append(binding, job, line("a"))
+    move, last = batch.move, max(streams.shard_of(str(job.pk)) for job in jobs)
+
+    def gone(binding: Binding, shard: int, **kwargs: Any) -> Any:
+        if shard == last:
+            raise streams.RedisGone("It is gone.")
+        return move(binding, shard, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batch, "move", gone)
+        step = next(iter(flush.run(binding)))
+    assert step.waiting == "It is gone."
+    assert step.entries == sum(len(messages(job)) for job in jobs) > 0
+
+
 PAYLOAD = '[{"level": "INFO", "message": "b", "created_at": null}]'
 
 

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 
 import cutover
 from buffering.test_flush import flushed, line, listed, messages
-from cutover import flush
+from cutover import flush, tasks
+from cutover.buffer import streams
 from cutover.cli import main
 from cutover.demo.redisserver import RedisServer
 from cutover.mapping import Binding
@@ -25,6 +26,7 @@ from stages import at_phase
 from waiting import backend_pid, wait_until
 
 LATER = 10_001
+WAITING = "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
 
 
 def round_of(binding: Binding) -> flush.Step:
@@ -135,14 +137,72 @@ def test_parent_that_is_never_free_is_had_by_standing_in_the_queue(
         service = pool.submit(lambda: flush_until(binding, over))
         try:
             append(binding, other, line("x"))
-            waiting = "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-            wait_until(lambda: watcher.execute(waiting, [backend_pid(holder)]).fetchone(), 30, "it stands in the queue")
+            wait_until(lambda: watcher.execute(WAITING, [backend_pid(holder)]).fetchone(), 30, "it stands in the queue")
             holder.rollback()
             wait_until(lambda: messages(job) == ["a"], 30)
         finally:
             over.set()
         assert service.result().entries == 2
     assert messages(other) == ["x"]
+
+
+def test_task_waits_for_a_locked_parent_as_well(
+    database: Database, buffer: RedisServer, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    binding = at_phase("job_logs", 2)
+    job, watcher = Job.objects.create(), connect()
+    append(binding, job, line("a"))
+    with connect(autocommit=False) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job.pk])
+        calls = [tasks.flush("job_logs")]  # from here on the line waits in PostgreSQL, and no stream has anything new
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.is_set():
+                calls.append(tasks.flush("job_logs"))
+            connection.close()
+
+        service = pool.submit(beat)
+        try:
+            wait_until(lambda: watcher.execute(WAITING, [backend_pid(holder)]).fetchone(), 30, "it stands in the queue")
+            holder.rollback()
+            wait_until(lambda: messages(job) == ["a"], 30)
+        finally:
+            over.set()
+        service.result()
+    assert sum(call["entries"] for call in calls) == 1
+
+
+def test_wait_that_a_statement_timeout_ends_is_in_vain_and_the_other_streams_go_on(
+    database: Database, buffer: RedisServer, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    binding = at_phase("job_logs", 2)
+    jobs = [Job.objects.create() for _ in range(8)]
+    assert len({streams.shard_of(str(job.pk)) for job in jobs}) > 3
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '200ms'")
+    with connect(autocommit=False) as holder:
+        holder.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [jobs[0].pk])
+        append(binding, jobs[0], line("a"))
+        rounds = flush.run(binding, overdue=0.0)
+        next(rounds)
+        for job in jobs[1:]:
+            append(binding, job, line("b"))
+        step = next(rounds)  # it waits for the locked one
+        assert (step.waiting, step.entries) == ("", 7)
+        holder.rollback()
+    assert flushed(binding).entries == 1
+
+
+def test_rewrite_leaves_the_lock_timeout_of_its_transaction_as_it_was(database: Database, buffer: RedisServer) -> None:
+    at_phase("job_logs", 1)
+    logs, job = cutover.use("job_logs"), Job.objects.create()
+    logs.append(job, **line("a"))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '7s'")
+        logs.clear(job)
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("7s",)
 
 
 def flush_until(binding: Binding, over: threading.Event) -> flush.Step:
