@@ -33,6 +33,12 @@ def create(postgres: Postgres, name: str, template: str = "template1") -> Databa
     return Database(name, postgres.uri(name))
 
 
+def rename(postgres: Postgres, name: str, new: str) -> Database:
+    """Give a database another name. Raises psycopg.Error if somebody is connected to it."""
+    _command(postgres, sql.SQL("alter database {} rename to {}"), name, new)
+    return Database(new, postgres.uri(new))
+
+
 def drop(postgres: Postgres, name: str) -> None:
     """Drop a database and end whoever is still connected to it, prepared transactions included."""
     with psycopg.connect(postgres.uri(name), autocommit=True) as connection:

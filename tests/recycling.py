@@ -7,6 +7,7 @@ made, changed or dropped, nothing was analyzed, and the rows that the template b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -43,20 +44,28 @@ SELECT md5(string_agg(row, ';' ORDER BY row)) FROM (
         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
     UNION ALL SELECT 'database ' || datconnlimit || ' ' || datallowconn || ' ' || datistemplate FROM pg_database
         WHERE datname = current_database()
+    UNION ALL SELECT 'comment ' || objoid || ' ' || objsubid || ' ' || md5(description) FROM pg_description
+        WHERE objoid >= 16384
+    UNION ALL SELECT 'privileges ' || oid || ' ' || xmin FROM pg_default_acl
+    UNION ALL SELECT 'privileges of all ' || datacl::text FROM pg_database
+        WHERE datname = current_database() AND datacl IS NOT NULL
+    UNION ALL SELECT 'label ' || oid || ' ' || xmin FROM pg_enum
+    UNION ALL SELECT 'published ' || oid || ' ' || xmin FROM pg_publication_rel
     UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
 ) everything (row)
 """
 TABLES = """
-SELECT oid::regclass::text FROM pg_class
+SELECT oid::regclass::text, pg_relation_size(oid) > 0 FROM pg_class
 WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY 1
 """
 OTHERS = """
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+SELECT coalesce(bool_and(pg_terminate_backend(pid, 5000)), true) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 PREPARED = "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())"
 SEQUENCES = """
 SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false)
-FROM pg_sequences WHERE last_value IS NOT NULL AND sequencename <> ALL(%(kept)s)
+FROM pg_sequences WHERE sequencename <> ALL(%(kept)s)
 """
 
 
@@ -81,27 +90,31 @@ class Recycler:
             made = databases.create(self.postgres, databases.fresh_name("test"), self.template)
             with psycopg.connect(made.uri, autocommit=True) as connection:
                 self._catalog = catalog(connection)
-                self._seeds = {name: rows for name in tables(connection) if (rows := contents(connection, name))}
+                self._seeds = {name: rows for name, _ in tables(connection) if (rows := contents(connection, name))}
         return made
 
     def give_back(self, used: Database) -> None:
-        """Empty it for the next one, or drop it."""
+        """Empty it for the next one, under another name; or drop it.
+
+        A process that a failed test has left behind connects anew by the name that it knows, and is not to find a database.
+        """
         try:
             if self.emptied(used):
-                self._clean = used
-                return
-        except psycopg.OperationalError:  # the server is gone, or the connection was cut: it is dropped
-            pass
-        databases.drop(self.postgres, used.name)
+                self._clean = databases.rename(self.postgres, used.name, databases.fresh_name("test"))
+        except psycopg.Error:  # the server is gone, the connection was cut, or somebody is there again
+            self._clean = None
+        if self._clean is None:
+            databases.drop(self.postgres, used.name)
 
     def emptied(self, used: Database) -> bool:
         with psycopg.connect(used.uri, autocommit=True) as connection:
-            connection.execute(OTHERS)
+            if connection.execute(OTHERS).fetchone() != (True,):
+                return False
             if connection.execute(PREPARED).fetchone() != (False,) or catalog(connection) != self._catalog:
                 return False
             if any(contents(connection, name) != rows for name, rows in self._seeds.items()):
                 return False
-            full = [name for name in tables(connection) if name not in self._seeds and has_rows(connection, name)]
+            full = [name for name, has_pages in tables(connection) if has_pages and name not in self._seeds]
             if full:
                 names = sql.SQL(", ").join(map(sql.SQL, full))
                 connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
@@ -121,8 +134,9 @@ def catalog(connection: psycopg.Connection[tuple[str]]) -> str:
     return found[0]
 
 
-def tables(connection: psycopg.Connection[tuple[str]]) -> list[str]:
-    return [name for (name,) in connection.execute(TABLES)]
+def tables(connection: psycopg.Connection[Any]) -> list[tuple[str, bool]]:
+    """Their names, and whether they have pages: deleted rows take them too."""
+    return connection.execute(TABLES).fetchall()
 
 
 def contents(connection: psycopg.Connection[tuple[str]], name: str) -> str:
@@ -133,7 +147,3 @@ def contents(connection: psycopg.Connection[tuple[str]], name: str) -> str:
     found = connection.execute(asked).fetchone()
     assert found is not None
     return found[0]
-
-
-def has_rows(connection: psycopg.Connection[tuple[str]], name: str) -> bool:
-    return connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(sql.SQL(name))).fetchone() is not None

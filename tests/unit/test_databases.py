@@ -59,22 +59,53 @@ CHANGES = (
     "analyze jobs_job",
     "update django_migrations set name = name || 'x' where id = 1",
     "alter database {} set work_mem = '1MB'",
+    "comment on table jobs_job is 'left behind'",
+    "alter default privileges grant select on tables to public",
+    "grant create on database {} to public",
 )
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_database_that_was_changed_is_not_used_again(recycler: Recycler, change: str) -> None:
     used = recycler.take()
+    used_oid = oid(used)
     with psycopg.connect(used.uri, autocommit=True) as connection:
         connection.execute("insert into jobs_job (name, progress, logs) values ('', 0, '{}')")
         connection.execute(sql.SQL(change).format(sql.Identifier(used.name)))
     recycler.give_back(used)
     after = recycler.take()
-    assert after.name != used.name
+    assert oid(after) != used_oid
+    oid_before = oid(after)
     recycler.give_back(after)
     again = recycler.take()
-    assert again.name == after.name
+    assert oid(again) == oid_before
     recycler.give_back(again)
+
+
+def oid(database: Database) -> object:
+    with psycopg.connect(database.uri) as connection:
+        return connection.execute("select oid from pg_database where datname = current_database()").fetchone()
+
+
+def test_a_database_that_is_used_again_has_neither_pages_nor_numbers_nor_name_of_before(recycler: Recycler) -> None:
+    used = recycler.take()
+    used_oid = oid(used)
+    with psycopg.connect(used.uri, autocommit=True) as connection:
+        connection.execute("insert into jobs_job (name, progress, logs) values ('', 0, '{}')")
+        connection.execute("delete from jobs_job")
+        connection.execute("select setval('jobs_job_id_seq', 70, false)")
+    recycler.give_back(used)
+    after = recycler.take()
+    assert oid(after) == used_oid
+    assert after.name != used.name
+    with pytest.raises(psycopg.OperationalError), psycopg.connect(used.uri):
+        pass
+    with psycopg.connect(after.uri) as connection:
+        assert connection.execute("select pg_relation_size('jobs_job'), nextval('jobs_job_id_seq')").fetchone() == (
+            0,
+            1,
+        )
+    recycler.give_back(after)
 
 
 def test_prepared_transaction_and_idle_backend_do_not_keep_the_database_alive(connect: Connect) -> None:
