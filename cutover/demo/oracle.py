@@ -20,6 +20,7 @@ class Compared:
         expected: distinct elements that must have a row; those that are `cut` are not among them.
         lost: without a row.
         cut: without a row, from before dual write, and beyond the cap when the backfill came.
+        followed, swapped: lines of one process and job that have one before them, and those whose row stands before that one's.
         doubled: rows beyond the number of times that an element was written; a row that nobody wrote is one of them.
     """
 
@@ -28,6 +29,8 @@ class Compared:
     lost: int
     cut: int
     doubled: int
+    followed: int
+    swapped: int
     examples: list[str] = field(default_factory=list)
 
 
@@ -58,8 +61,13 @@ def now(connection: Connection) -> datetime:
 
 
 def all_flushed_before(connection: Connection, dual_since: datetime) -> datetime:
-    """A time before which every line since dual write has its row."""
-    return one(connection, "all_flushed_before", dual_since=dual_since)[0]  # type: ignore[no-any-return]
+    """A time before which every line since dual write has its row.
+
+    What is open is asked first: a line that is committed between the two questions is seen by one of them.
+    """
+    opened: datetime = one(connection, "oldest_transaction")[0]
+    flushed: datetime = one(connection, "all_flushed_before", dual_since=dual_since)[0]
+    return min(opened, flushed)
 
 
 def disorder(connection: Connection, since: datetime) -> None:
@@ -84,7 +92,9 @@ def compare_table(connection: Connection, *, dual_since: datetime, backfilled: d
     values = {"dual_since": dual_since, "backfilled": backfilled, "cap": CAP}
     expected, rows, lost, cut, doubled, examples = one(connection, "table", **values)
     errors, lost_errors = one(connection, "stderr")
-    return Compared(expected + errors, rows, lost + lost_errors, cut, doubled, list(examples or [])[:3])
+    swapped, followed = one(connection, "swapped", dual_since=dual_since)
+    told = list(examples or [])[:3]
+    return Compared(expected + errors, rows, lost + lost_errors, cut, doubled, followed, swapped, told)
 
 
 def one(connection: Connection, name: str, **values: object) -> tuple[Any, ...]:

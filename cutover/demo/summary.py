@@ -70,6 +70,8 @@ class Summary:
             before, lines of converted processes among them while the fleet was mixed.
         lost, doubled: elements of JSON at that time, and lines since, without their row, or with too many rows.
         cut: elements of the time before dual write that JSON's cap had cut before the backfill came; they are not lost.
+        followed, swapped: lines of one process and job since dual write that have one before them, and those whose rows stand the
+            other way round.
         short: elements that a reader should have seen and did not; `shown_twice`: that it saw too often.
         errors: exceptions that reached a writer, a locker or a reader since.
     """
@@ -84,6 +86,8 @@ class Summary:
     lost: int = 0
     doubled: int = 0
     cut: int = 0
+    followed: int = 0
+    swapped: int = 0
     reads: int = 0
     audits: int = 0
     audited: int = 0
@@ -103,6 +107,7 @@ class Summary:
         """What the comparison of the child table with the oracle found."""
         self.expected, self.rows = found.expected, found.rows
         self.lost, self.doubled, self.cut = found.lost, found.doubled, found.cut
+        self.followed, self.swapped = found.followed, found.swapped
         self.examples += found.examples
 
     @property
@@ -111,6 +116,7 @@ class Summary:
         counted = [
             (self.lost, "elements were lost since the last legacy process ended."),
             (self.doubled, "elements were doubled since the last legacy process ended."),
+            (self.swapped, "lines stand before a line that the same process wrote first."),
             (self.short, "times an element was not shown to a reader that should have seen it."),
             (self.shown_twice, "times an element was shown to a reader too often."),
             (self.errors, "exceptions reached a writer, a locker or a reader."),

@@ -23,6 +23,11 @@ CREATE TABLE demo_disorder (since timestamptz NOT NULL, until timestamptz NOT NU
 -- From here on some lines go past the buffer while others wait in it: who comes first is not decided when they are written.
 INSERT INTO demo_disorder (since) VALUES (%(since)s::timestamptz)
 
+-- name: oldest_transaction
+-- When the oldest transaction of this database that is open began. Its oath is not to be seen yet.
+SELECT coalesce(min(xact_start), clock_timestamp()) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+
 -- name: all_flushed_before
 -- A time before which every line since dual write has its row. (How long a line was in Redis before it waited for its parent, nobody keeps.)
 SELECT least(now(), min(l.started)) FROM demo_line l
@@ -164,6 +169,20 @@ SELECT count(*) FILTER (WHERE known AND NOT (rows = 0 AND may_be_cut)),
        coalesce(sum(rows - times) FILTER (WHERE rows > times), 0)::bigint,
        array_agg(job_id || ': ' || left(text, 128)) FILTER (WHERE (known AND rows = 0 AND NOT may_be_cut) OR rows > times)
 FROM judged
+
+-- name: swapped
+-- Lines that one process wrote to one job one after the other, and whose rows stand the other way round. Those that JSON alone
+-- has had, or that were written in a disorder, have no order of their own.
+WITH told AS (
+    SELECT l.id, l.job_id, l.process, r.position
+    FROM demo_since l JOIN jobs_joblog r ON r.job_id = l.job_id AND r.message = l.message AND r.level = l.level
+    WHERE l.started >= %(dual_since)s::timestamptz
+      AND NOT EXISTS (SELECT FROM demo_disorder d WHERE l.ended >= d.since AND l.started <= d.until)
+      AND NOT EXISTS (SELECT FROM demo_line m WHERE m.job_id = l.job_id AND m.text = l.text AND m.id <> l.id)
+), followed AS (
+    SELECT position, lag(position) OVER (PARTITION BY job_id, process ORDER BY id) AS before FROM told
+)
+SELECT count(*) FILTER (WHERE position < before), count(before) FROM followed
 
 -- name: stderr
 -- Errors of the history that have no row. The list of errors has no cap.

@@ -52,6 +52,8 @@ def test_demo_loses_and_doubles_nothing_and_drops_the_column(tmp_path: Path) -> 
     assert said["json_checksum"] == said["table_checksum"] != ""
     assert said["lost_by_legacy"] > 0
     assert said["written_since"] > 100
+    assert said["followed"] > 100
+    assert said["swapped"] == 0
     assert said["reads"] > 0
     titles = ["legacy", *(phase.title for phase in Phase), "column dropped"]
     assert [phase["name"] for phase in said["phases"]] == titles
@@ -66,6 +68,8 @@ def test_buffered_demo_loses_and_doubles_nothing_when_flusher_and_redis_are_kill
     assert said["faults"] == []
     assert (said["lost"], said["doubled"], said["short"], said["errors"]) == (0, 0, 0, 0)
     assert said["column_dropped"]
+    assert said["followed"] > 100
+    assert said["swapped"] == 0
     buffer = said["buffer"]
     assert buffer["lines"] > 100
     assert (buffer["left"], buffer["lost"]) == (0, 0)
@@ -235,6 +239,28 @@ def test_line_that_has_no_row_yet_is_where_a_disorder_begins(sworn: psycopg.Conn
     assert oracle.all_flushed_before(sworn, NOON) > after
 
 
+def test_disorder_begins_before_a_line_that_is_not_committed(
+    sworn: psycopg.Connection[Any], connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    before = oracle.now(sworn)
+    with connect(autocommit=False) as writer:
+        say(writer, "in Redis, and sworn to", row=False)
+        after = oracle.now(sworn)
+        assert before < oracle.all_flushed_before(sworn, NOON) < after
+        writer.rollback()
+    assert oracle.all_flushed_before(sworn, NOON) > after
+
+
+def test_rows_that_stand_the_other_way_round_are_told(sworn: psycopg.Connection[Any]) -> None:
+    sworn.execute("UPDATE jobs_joblog SET position = 100 + id WHERE message LIKE 'line %'")
+    assert (compared(sworn).followed, compared(sworn).swapped) == (9, 0)
+    sworn.execute("UPDATE jobs_joblog SET position = 90 WHERE message = 'line 4'")
+    assert compared(sworn).swapped == 1
+    assert compared(sworn, dual=False).followed == 0  # JSON alone has no such order
+    oracle.disorder(sworn, NOON)
+    assert compared(sworn).followed == 0
+
+
 def test_losses_of_the_legacy_handler_are_counted(connect: Callable[..., psycopg.Connection[Any]]) -> None:
     connection = connect()
     oracle.create(connection)
@@ -309,6 +335,7 @@ def test_history_is_visible_down_to_the_last_element_of_a_full_view() -> None:
     [
         {"lost": 1},
         {"doubled": 1},
+        {"swapped": 1},
         {"short": 1},
         {"shown_twice": 1},
         {"errors": 1},

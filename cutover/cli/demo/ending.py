@@ -38,6 +38,7 @@ def facts(summary: Summary) -> None:
         ("lost by the legacy handler", f"{summary.lost_by_legacy:,} of {summary.written_before:,}, before phase 1"),
         ("lost since", f"{summary.lost:,} of {summary.expected:,} elements that must have a row"),
         ("doubled since", f"{summary.doubled:,} of {summary.rows:,} rows"),
+        ("order", f"{summary.swapped:,} of {summary.followed:,} rows before one that the same process wrote first"),
         ("cut by the cap", f"{summary.cut:,}, before dual write, as the legacy handler would have"),
         ("readers", f"{summary.reads:,} reads and {summary.audits} audits, {summary.short:,} elements short"),
         ("checksum of JSON", summary.json_checksum),
