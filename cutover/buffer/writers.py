@@ -75,7 +75,7 @@ class Writer:
     def spoiled(self) -> bool:
         """Whether the connection was closed meanwhile, or holds an answer that nobody waits for.
 
-        A plain socket is asked by one poll, which costs a fifth of the client's way: a read, its error, and two timeouts set.
+        A plain socket is asked by one poll; the client would try to read, catch the error, and set the timeout twice.
         """
         from redis.exceptions import RedisError
 
@@ -112,7 +112,7 @@ class Writer:
 
 
 def packed(*words: str) -> bytes:
-    """A command as the protocol has it: its words, each behind its length in bytes. The client's own is several times slower."""
+    """A command as the protocol has it: its words, each behind its length in bytes. The client's own takes any type and size."""
     encoded = [word.encode() for word in words]
     return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded])
 

@@ -91,15 +91,15 @@ def move(
     if not entries and shard not in standing:
         return Batch()
     known = frozenset(standing.get(shard, ())) if len(entries) < COUNT else frozenset()
-    attempt_it = partial(attempt, binding, shard, entries, told, known)
+    with_these = partial(attempt, binding, shard, entries, told, known)
     try:
-        found = attempt_it(careful=awaited is not None, awaited=awaited)
+        found = with_these(careful=awaited is not None, awaited=awaited)
     except (WriteError, NotCarried):
-        found = attempt_it(careful=True)
+        found = with_these(careful=True)
     except Error as error:
         if attempts.kind(error) not in (Kind.DATA, Kind.COLLISION):
             raise
-        found = attempt_it(careful=True)
+        found = with_these(careful=True)
     if found is not None:
         transaction.on_commit(partial(taken, binding, shard, entries, found), using=binding.alias)
     return found
