@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,7 +39,7 @@ for count in range(10**9):
 
 @dataclass
 class Operator:
-    """Runs command lines to their end; before that, where there is a chance, some that it kills.
+    """Runs command lines to their end; where there is a chance, each is killed once to three times before that.
 
     Attributes:
         kills: how many commands were killed before they had ended.
@@ -49,21 +49,30 @@ class Operator:
     connection: psycopg.Connection[Any]
     chance: Random | None = None
     kills: int = 0
-    codes: list[tuple[str, int]] = field(default_factory=list)
 
     def __call__(self, *words: str) -> str:
         """Run it; what it said. Raises AssertionError unless it ends with 0."""
-        while self.chance is not None and self.chance.random() < 0.75:
-            worker = self.nursery.worker(*words)
-            time.sleep(self.chance.uniform(0, 0.8))
-            self.kills += worker.kill()
-            # As half a minute later: nobody drives any more.
-            self.connection.execute("UPDATE cutover_ledger SET driver_until = now() WHERE driver <> ''")
-            self.connection.execute("UPDATE cutover_mending SET leased_until = now() WHERE leased_until IS NOT NULL")
+        if self.chance is not None:
+            self.killed(words, self.chance, self.chance.randint(1, 3))
         worker = self.nursery.worker(*words)
         (code,) = joined([worker], 120)
         assert code == 0, (words, code, worker.words()[-2000:])
         return worker.words()
+
+    def killed(self, words: tuple[str, ...], chance: Random, times: int) -> None:
+        """So often it is killed on its way; where it is sooner at its end, the next is hit sooner."""
+        latest = 0.8
+        while times:
+            worker = self.nursery.worker(*words)
+            time.sleep(chance.uniform(0, latest))
+            if worker.kill():
+                self.kills += 1
+                times -= 1
+            else:
+                latest /= 2
+            # As half a minute later: nobody drives any more.
+            self.connection.execute("UPDATE cutover_ledger SET driver_until = now() WHERE driver <> ''")
+            self.connection.execute("UPDATE cutover_mending SET leased_until = now() WHERE leased_until IS NOT NULL")
 
 
 @contextmanager
