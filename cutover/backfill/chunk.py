@@ -4,13 +4,14 @@ In one statement, and so in one snapshot, every dual write is whole. Two streams
 would insert it twice. It opens no transaction; the caller has made sure that nobody else fills these parents.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import DataError, transaction
 
 from cutover import db
 from cutover.backfill import columns, difference, direct, misplaced, piped
 from cutover.backfill.missing import Filled, Missing, Refused
+from cutover.backfill.reach import Lengths, holding
 from cutover.codecs import Undecodable, element
 from cutover.mapping import Binding, BoundStream
 from cutover.pairing import token
@@ -18,21 +19,22 @@ from cutover.pairing import token
 Found = tuple[str, str, str | None, str, int]
 
 
-def fill(binding: Binding, keys: Sequence[str], first: Mapping[str, int] | None = None) -> Filled:
+def fill(binding: Binding, keys: Sequence[str], lengths: Lengths | None = None) -> Filled:
     """Insert what is missing; what cannot become a row comes back with its reason.
 
-    `first` says how many elements of the first stream each parent has, where that is known.
+    A parent whose length is known to be 0 in a stream is not visited for it.
     """
-    counts = {key: first[key] for key in keys} if first else {}
     done = Filled(0, [])
     for stream in binding.streams:
-        wanted = columns.of(binding, stream)
-        if wanted.lacking:
-            done.refused += refused(stream, missing(binding, stream, keys), wanted.lacking)
+        wanted, left = columns.of(binding, stream), holding(stream, keys, lengths)
+        if not left:
             continue
-        piped_over, inserted = piped.fill(binding, stream, counts)
+        if wanted.lacking:
+            done.refused += refused(stream, missing(binding, stream, left), wanted.lacking)
+            continue
+        piped_over, inserted = piped.fill(binding, stream, {key: lengths[key][0] for key in left} if lengths else {})
         done.inserted += inserted
-        left = [key for key in keys if key not in piped_over]
+        left = [key for key in left if key not in piped_over]
         whole, inserted = at_once(binding, stream, left) if left else (set(), 0)
         done.inserted += inserted
         left = [key for key in left if key not in whole]

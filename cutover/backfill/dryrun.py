@@ -135,7 +135,7 @@ def tried(binding: Binding, keys: Sequence[str]) -> tuple[int, float]:
     by_python = set(wanted.unreadable if difference.compiles(binding) else wanted.keys)
     by_sql = [key for key in wanted.keys if key not in by_python]
     if by_sql:
-        chunk.fill(binding, by_sql, wanted.first)
+        chunk.fill(binding, by_sql, wanted.lengths)
     if by_python:
-        streaming.fill(binding, sorted(by_python))
+        streaming.fill(binding, sorted(by_python), wanted.lengths)
     return wanted.elements, time.monotonic() - started

@@ -58,7 +58,7 @@ def handed_on(binding: Binding, stream: BoundStream, keys: list[str]) -> int:
         "transaction": db.scalar(binding.alias, query("backfill", "transaction")),
         **columns.of(binding, stream).parameters,
     }
-    settings = {"datestyle": "ISO, YMD", "enable_seqscan": "off"}
+    settings = {"datestyle": "ISO, YMD", "enable_seqscan": "off", "max_parallel_workers_per_gather": "0"}
     with beside.copied(binding.alias, statement(binding, stream), values, settings) as blocks:
         return db.copy_blocks(binding.alias, target(binding, stream), blocks)
 

@@ -1,14 +1,19 @@
 """Which parents the next chunk takes: in the order of their keys, and no more of them than the limits allow. It only reads."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg import sql
 
 from cutover import db
+from cutover.backfill import misplaced
 from cutover.backfill.lease import Segment
 from cutover.chunk import LONG, Pace
 from cutover.mapping import Binding, BoundStream, document
 from cutover.sql import query
+
+Lengths = Mapping[str, Sequence[int]]
+"""For parents by their keys how many elements each stream has there, in the order of the streams; a parent without is unknown."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +22,14 @@ class Reach:
 
     Attributes:
         unreadable: those whose document jsonb cannot hold.
-        first: how many elements of the first stream each of them has; what stands where a list should be counts as one.
+        lengths: of those that are readable; where something else stands than a list, or on the way to it, it is one at least.
     """
 
     keys: list[str]
     elements: int
     size_bytes: int
     unreadable: list[str]
-    first: dict[str, int] = field(default_factory=dict)
+    lengths: Lengths = field(default_factory=dict)
 
 
 def after(binding: Binding, segment: Segment, cursor: str | None, pace: Pace) -> Reach:
@@ -78,10 +83,17 @@ def existing(binding: Binding, keys: list[str]) -> set[str]:
 
 def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], pace: Pace) -> Reach:
     whole = sql.Identifier("d", "document")
-    counts = [(length(each, whole), sql.Identifier(f"n{each.number}")) for each in binding.streams]
+    names = [sql.Identifier(f"n{each.number}") for each in binding.streams]
+    counts = [
+        sql.SQL("greatest({}, {}::int)::bigint AS {}").format(
+            length(each, whole), misplaced.condition(each, whole), name
+        )
+        for each, name in zip(binding.streams, names, strict=True)
+    ]
     parts: dict[str, sql.Composable] = {
-        "counts": sql.SQL(", ").join(sql.SQL("({})::bigint AS {}").format(*each) for each in counts),
-        "count": sql.SQL("({})").format(sql.SQL(" + ").join(sql.SQL("w.{}").format(name) for _, name in counts)),
+        "counts": sql.SQL(", ").join(counts),
+        "count": sql.SQL("({})").format(sql.SQL(" + ").join(sql.SQL("w.{}").format(name) for name in names)),
+        "lengths": sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(sql.SQL("w.{}").format(name) for name in names)),
         "size": sql.SQL("pg_column_size({})").format(whole),
         "column": sql.Identifier(binding.column),
         "value": binding.parent.column(binding.column),
@@ -100,8 +112,13 @@ def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], 
         int(sum(row[1] for row in found)),
         int(sum(row[2] for row in found)),
         [row[0] for row in found if not row[3]],
-        {row[0]: row[6] for row in found},
+        {row[0]: row[6] for row in found if row[3]},
     )
+
+
+def holding(stream: BoundStream, keys: Iterable[str], lengths: Lengths | None) -> list[str]:
+    """Those of some parents that may have an element of a stream, or something misplaced; the others need no visit for it."""
+    return [key for key in keys if not lengths or key not in lengths or lengths[key][stream.number]]
 
 
 def length(stream: BoundStream, document_sql: sql.Composable) -> sql.Composable:

@@ -105,6 +105,7 @@ def prepare(binding: Binding) -> None:
         "enable_nestloop": "off",
         "enable_memoize": "off",
         "jit": "off",
+        "max_parallel_workers_per_gather": "0",
         "datestyle": "ISO, YMD",
         "work_mem": WORK_MEM,
     }
@@ -120,9 +121,10 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:
         snapshot.lock(binding, [binding.key(key) for key in wanted.keys])
     by_python = wanted.keys if precise or not difference.compiles(binding) else wanted.unreadable
     by_sql = [key for key in wanted.keys if key not in set(by_python)]
-    done = chunk.fill(binding, by_sql, wanted.first) if by_sql else Filled(0, [])
+    done = chunk.fill(binding, by_sql, wanted.lengths) if by_sql else Filled(0, [])
     if by_python:
-        more = streaming.fill(binding, by_python, whole=not precise and not difference.compiles(binding))
+        whole = not precise and not difference.compiles(binding)
+        more = streaming.fill(binding, by_python, wanted.lengths, whole=whole)
         done = Filled(done.inserted + more.inserted, done.refused + more.refused)
     quarantine.settle(binding, wanted.keys, done.refused)
     return done

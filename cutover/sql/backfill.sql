@@ -108,7 +108,8 @@ COPY (
                     FROM {parent} WHERE {parent_key} = k.key OFFSET 0) p
                 CROSS JOIN LATERAL (
                     SELECT y.key, y.list FROM {lists} y WHERE jsonb_typeof(y.list) = 'array' OFFSET 0) x
-                WHERE NOT EXISTS (SELECT FROM {child} WHERE {fk} = p.parent_key AND {stands} OFFSET 0)
+                WHERE p.parent_key <> ALL (ARRAY(
+                    SELECT DISTINCT {fk} FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) AND {stands}))
                 OFFSET 0
             ) l CROSS JOIN LATERAL (
                 SELECT value, ordinality FROM {each}(l.list) WITH ORDINALITY e(value, ordinality) {oldest_first}) e
@@ -240,7 +241,7 @@ SELECT {fk}::text, least(0, min({position})) FROM {child} WHERE {fk} = ANY(%(key
 -- Long documents are read only as far as their stored bytes fit a chunk: those behind its end would be read for nothing.
 SELECT w.key, {count} AS elements, w.bytes, w.readable,
        w.n = 1 OR w.n / %(parents)s::float8 + sum({count}) OVER o / %(elements)s::float8
-                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within, w.size, w.n0
+                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within, w.size, {lengths}
 FROM (
     SELECT c.n, c.key, {counts}, COALESCE(c.size, 0) + COALESCE({size}, 0) AS bytes,
            c.{column} IS NULL OR d.document IS NOT NULL AS readable, COALESCE(c.size, 0) AS size

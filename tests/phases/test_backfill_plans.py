@@ -102,6 +102,22 @@ def test_a_parent_without_rows_is_filled_without_pairing(database: Database, mon
     assert backfill.why_incomplete(binding) == []
 
 
+def test_a_list_that_is_empty_costs_a_chunk_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = at_phase("job_logs", 2)
+    for number in range(1, 4):
+        parent(binding, number, {"stdout": EXAMPLES["job_logs"]["stdout"], "stderr": []})
+    filled, at_once = list[str](), chunk.at_once
+
+    def kept(binding: Binding, stream: Any, keys: Any) -> Any:
+        filled.append(stream.name)
+        return at_once(binding, stream, keys)
+
+    monkeypatch.setattr(chunk, "at_once", kept)
+    list(backfill.run(binding))
+    assert set(filled) == {"stdout"}
+    assert backfill.why_incomplete(binding) == []
+
+
 def test_a_bad_element_sends_only_its_chunk_the_slow_way(database: Database) -> None:
     binding = at_phase("job_logs", 2)
     good = parent(binding, 1, EXAMPLES["job_logs"])
