@@ -79,6 +79,12 @@ def begun(alias: str, statements: str) -> Any:
     return driver
 
 
+def backends(alias: str) -> list[int]:
+    """The process numbers of this thread's second connections: one, or none."""
+    wrapper = _held.open.get(alias)
+    return [] if wrapper is None or wrapper.connection is None else [wrapper.connection.info.backend_pid]
+
+
 def connected(alias: str) -> BaseDatabaseWrapper:
     wrapper = connections[alias].copy()
     _held.open[alias] = wrapper

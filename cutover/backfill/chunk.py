@@ -19,10 +19,10 @@ from cutover.pairing import token
 Found = tuple[str, str, str | None, str, int]
 
 
-def fill(binding: Binding, keys: Sequence[str], lengths: Lengths | None = None) -> Filled:
+def fill(binding: Binding, keys: Sequence[str], lengths: Lengths | None = None, *, alone: bool = True) -> Filled:
     """Insert what is missing; what cannot become a row comes back with its reason.
 
-    A parent whose length is known to be 0 in a stream is not visited for it.
+    A parent whose length is known to be 0 in a stream is not visited for it. Where `alone`, a second connection helps.
     """
     done = Filled(0, [])
     for stream in binding.streams:
@@ -32,7 +32,9 @@ def fill(binding: Binding, keys: Sequence[str], lengths: Lengths | None = None) 
         if wanted.lacking:
             done.refused += refused(stream, missing(binding, stream, left), wanted.lacking)
             continue
-        piped_over, inserted = piped.fill(binding, stream, {key: lengths[key][0] for key in left} if lengths else {})
+        piped_over, inserted = piped.fill(
+            binding, stream, {key: lengths[key][0] for key in left} if lengths and alone else {}
+        )
         done.inserted += inserted
         left = [key for key in left if key not in piped_over]
         whole, inserted = at_once(binding, stream, left) if left else (set(), 0)

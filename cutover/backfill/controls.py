@@ -27,8 +27,8 @@ class Controls:
     set_at: datetime | None = None
 
     def __str__(self) -> str:
-        target = (self.target or chunk.TARGET).total_seconds()
-        words = [f"chunks of {target:g} s"]
+        usual = f"{chunk.TARGET.total_seconds():g} s, {chunk.BESIDE.total_seconds():g} s while others are at work"
+        words = [f"chunks of {usual if self.target is None else f'{self.target.total_seconds():g} s'}"]
         words += [f"rests {self.rest:.0%} of the time"] if self.rest else []
         words += [f"at most {self.workers} at work"] if self.workers is not None else []
         return ", ".join(words)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-from cutover import db
+from cutover import beside, db
 from cutover.backfill import controls, lease
 from cutover.backfill.controls import Controls
 from cutover.mapping import Binding
@@ -61,6 +61,22 @@ def live(binding: Binding) -> list[Worker]:
     return [Worker(*row) for row in db.rows(binding.alias, query("crew", "live"), values)]
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a worker goes by.
+
+    Attributes:
+        surplus: why there are too many workers for this one; empty where there are not.
+        others: whether sessions of the database other than workers of this backfill are at work.
+        alone: whether neither they nor another worker are.
+    """
+
+    controls: Controls
+    surplus: str
+    others: bool
+    alone: bool
+
+
 @dataclass
 class Post:
     """The row of one worker, and what it has not yet told of its chunks."""
@@ -73,18 +89,22 @@ class Post:
     elements: int = 0
     seconds: float = 0.0
 
-    def look(self) -> tuple[Controls, str]:
-        """The controls, and why there are too many workers for this one; empty where there are not."""
+    def look(self) -> Look:
+        """The controls, and who else is at work."""
         if self.id is None:
             self.enter()
-        values = {"name": self.binding.name, "id": self.id, "seconds": lease.hold()}
-        *found, before = db.rows(self.binding.alias, query("crew", "look"), values)[0]
+        own = beside.backends(self.binding.alias)
+        values = {"name": self.binding.name, "id": self.id, "seconds": lease.hold(), "own": own}
+        *found, before, after, others = db.rows(self.binding.alias, query("crew", "look"), values)[0]
         now = controls.made(tuple(found))
+        return Look(now, self.surplus(now, before), others, alone=not (others or before or after))
+
+    def surplus(self, now: Controls, before: int) -> str:
+        """Why there are too many workers for this one, where so many came before it; empty where there are not."""
         if now.workers is None or before < now.workers:
-            return now, ""
-        number = before + 1
-        more = f"`cutover backfill {self.binding.name} --workers {number}` lets this one work."
-        return now, f"At most {now.workers} may work, and {before} came before this worker; {more}"
+            return ""
+        more = f"`cutover backfill {self.binding.name} --workers {before + 1}` lets this one work."
+        return f"At most {now.workers} may work, and {before} came before this worker; {more}"
 
     def enter(self) -> None:
         values = {"host": socket.gethostname(), "pid": os.getpid(), "worker": self.worker, "seconds": lease.hold()}

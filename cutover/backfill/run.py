@@ -30,13 +30,14 @@ def run(
     binding: Binding,
     *,
     worker: str = "",
-    target: timedelta = chunk.TARGET,
+    target: timedelta | None = None,
     stop: Callable[[], bool] | None = None,
     hold: Custom | None = None,
 ) -> Iterator[Progress]:
     """Work until everything is filled; the last Progress is `finished`, unless `stop` said to stop between two chunks.
 
-    `hold` is asked before each chunk and says why to wait, or None. `target` holds where nobody has set another (`controls`).
+    `hold` is asked before each chunk and says why to wait, or None. `target` holds where nobody has set another (`controls`);
+    without one a chunk takes half a second, and a tenth while others are at work.
 
     Raises:
         Refused: rows are not written yet, or the column is gone.
@@ -46,7 +47,9 @@ def run(
     """
     for step in (permit, throttle.check, plan.make):
         attempts.steady(binding.alias, partial(step, binding))
-    job = Job(binding, worker or lease.this_worker(), pace(binding, target), stop or never, hold)
+    job = Job(
+        binding, worker or lease.this_worker(), pace(binding, target or chunk.TARGET), stop or never, hold, target
+    )
     try:
         yield from told(binding, segments(job))
         if not job.stop():

@@ -48,8 +48,10 @@ class Visited:
     held: str = ""
 
 
-def next_chunk(binding: Binding, segment: Segment, pace: Pace, *, precise: bool = False) -> Visited | None:
-    """Fill the next parents of a segment; None where somebody has taken it over."""
+def next_chunk(
+    binding: Binding, segment: Segment, pace: Pace, *, precise: bool = False, alone: bool = True
+) -> Visited | None:
+    """Fill the next parents of a segment; None where somebody has taken it over. Where not `alone`, on one connection."""
     with db.read_committed(binding.alias):
         prepare(binding)
         found = lease.lock(binding, segment)
@@ -59,7 +61,7 @@ def next_chunk(binding: Binding, segment: Segment, pace: Pace, *, precise: bool 
         if held:
             return Visited(held=held)
         wanted = reach.after(binding, segment, found[0], pace)
-        filled = fill(binding, wanted, precise=precise)
+        filled = fill(binding, wanted, precise=precise, alone=alone)
         cursor = wanted.keys[-1] if wanted.keys else None
         done = not wanted.keys
         lease.advance(binding, segment, cursor=cursor, parents=len(wanted.keys), elements=filled.inserted, done=done)
@@ -112,7 +114,7 @@ def prepare(binding: Binding) -> None:
     db.set_locals(binding.alias, settings)
 
 
-def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:
+def fill(binding: Binding, wanted: Reach, *, precise: bool, alone: bool = True) -> Filled:
     """Fill parents by SQL, and through Python where SQL cannot; their quarantine holds afterwards what is left."""
     if not wanted.keys:
         return Filled(0, [])
@@ -121,7 +123,7 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool) -> Filled:
         snapshot.lock(binding, [binding.key(key) for key in wanted.keys])
     by_python = wanted.keys if precise or not difference.compiles(binding) else wanted.unreadable
     by_sql = [key for key in wanted.keys if key not in set(by_python)]
-    done = chunk.fill(binding, by_sql, wanted.lengths) if by_sql else Filled(0, [])
+    done = chunk.fill(binding, by_sql, wanted.lengths, alone=alone) if by_sql else Filled(0, [])
     if by_python:
         whole = not precise and not difference.compiles(binding)
         more = streaming.fill(binding, by_python, wanted.lengths, whole=whole)

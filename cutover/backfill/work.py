@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from django.db import Error
 
+from cutover import chunk
 from cutover.backfill import attempts, lease, throttle, visit
 from cutover.backfill.attempts import Kind
 from cutover.backfill.crew import Post
@@ -26,21 +27,27 @@ NOTES_EVERY = 10.0  # seconds
 
 @dataclass
 class Job:
-    """What a worker needs for every chunk."""
+    """What a worker needs for every chunk.
+
+    Attributes:
+        target: of a chunk, where nobody has set another; None is the default, which is shorter while others are at work.
+        alone: whether nobody else was at work at the last look, so that a second connection may keep another core busy.
+    """
 
     binding: Binding
     worker: str
     pace: Pace
     stop: Callable[[], bool]
     hold: Custom | None
+    target: timedelta | None = None
+    alone: bool = False
     rest: Rest = field(default_factory=Rest)
     notes: str = ""
     notes_due: float = 0.0
 
     def __post_init__(self) -> None:
         self.post = Post(self.binding, self.worker)
-        self.usual = self.pace.target  # where nobody has set another; where parents are locked, none is longer
-        self.most = self.usual if self.binding.cutover.rewrites else timedelta.max
+        self.most = self.pace.target if self.binding.cutover.rewrites else timedelta.max  # where parents are locked
 
     def steady(self, question: Callable[[], T]) -> T:
         """Ask, on a new connection where the old one is gone; only for what may be asked twice."""
@@ -54,10 +61,11 @@ class Job:
 
     def look(self) -> str:
         """Take over what was set meanwhile; why there are too many workers for this one, or nothing."""
-        now, surplus = self.post.look()
-        self.pace.target = min(self.most, now.target or self.usual)
-        self.rest.share = now.rest
-        return surplus
+        seen = self.post.look()
+        usual = chunk.BESIDE if seen.others else chunk.TARGET
+        self.pace.target = min(self.most, seen.controls.target or self.target or usual)
+        self.rest.share, self.alone = seen.controls.rest, seen.alone
+        return seen.surplus
 
     def surplus(self) -> str:
         """The same, on a new connection where the old one is gone."""
@@ -154,7 +162,9 @@ def segment(job: Job, mine: Segment) -> Iterator[Progress]:
             if job.stop():
                 return
             started = time.monotonic()
-            done = held.chunk(lambda now, pace, precise: visit.next_chunk(job.binding, now, pace, precise=precise))
+            done = held.chunk(
+                lambda now, pace, precise: visit.next_chunk(job.binding, now, pace, precise=precise, alone=job.alone)
+            )
             yield learned(held, done, time.monotonic() - started)
             if done.done:
                 return

@@ -46,7 +46,12 @@ class Gently:
 @click.option(
     "--nice", "preset", flag_value="nice", help="The same as --target 0.1 --rest 0.5: slower, and easier on others."
 )
-@click.option("--full", "preset", flag_value="full", help="Back to the usual target (0.5 s) without a rest.")
+@click.option(
+    "--full",
+    "preset",
+    flag_value="full",
+    help="The usual target (0.5 s, or 0.1 s beside others) without a rest.",
+)
 @click.option("--worker", default="", metavar="NAME", help="A name for this worker, shown in status.")
 @click.option(
     "--dry-run", "what", flag_value="dry-run", help="Count what there is to do, and estimate the time; change nothing."

@@ -29,12 +29,21 @@ WHERE cutover = %(name)s::text AND seen_at > clock_timestamp() - %(seconds)s::fl
 SELECT target_seconds, rest, workers, set_by, set_at FROM cutover_control WHERE cutover = %(name)s::text
 
 -- name: look
--- The controls of a backfill, and how many of its workers came before this one.
-SELECT c.target_seconds, COALESCE(c.rest, 0), c.workers, c.set_by, c.set_at, (
-    SELECT count(*) FROM cutover_worker w WHERE w.cutover = %(name)s::text AND w.id < %(id)s::bigint
-      AND w.seen_at > clock_timestamp() - %(seconds)s::float8 * interval '1 second'
+-- The controls of a backfill, how many of its workers came before this one and how many came after, and whether others are at
+-- work: a session of this database that runs a statement or has ended one within the last second. Whoever is in a chunk has a
+-- lock on the segments; what a role may not see of others counts as work.
+SELECT c.target_seconds, COALESCE(c.rest, 0), c.workers, c.set_by, c.set_at, w.before, w.after, EXISTS (
+    SELECT FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.pid <> ALL (%(own)s::int[])
+      AND COALESCE(a.backend_type, 'client backend') = 'client backend'
+      AND (a.state IS NULL OR a.state = 'active' OR a.state_change > clock_timestamp() - interval '1 second')
+      AND a.pid NOT IN (SELECT l.pid FROM pg_locks l WHERE l.relation = 'cutover_segment'::regclass AND l.pid IS NOT NULL)
 )
-FROM (SELECT) nothing LEFT JOIN cutover_control c ON c.cutover = %(name)s::text
+FROM (
+    SELECT count(*) FILTER (WHERE id < %(id)s::bigint) AS before, count(*) FILTER (WHERE id > %(id)s::bigint) AS after
+    FROM cutover_worker
+    WHERE cutover = %(name)s::text AND seen_at > clock_timestamp() - %(seconds)s::float8 * interval '1 second'
+) w LEFT JOIN cutover_control c ON c.cutover = %(name)s::text
 
 -- name: change
 -- Set some of the controls; NULL leaves one as it is. A target of 0 is the default, 0 workers are any number.

@@ -10,6 +10,10 @@ ORDER BY replay_lag DESC LIMIT 1
 -- How many replicas there are whose lag this role may not see.
 SELECT count(*) FROM pg_stat_replication WHERE state IS NULL
 
+-- name: hidden_sessions
+-- How many sessions there are of which this role may not see whether they are at work.
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state IS NULL AND backend_type IS NULL
+
 -- name: archiver
 -- Whether the archiving of WAL fails: what it keeps fills the disk.
 SELECT last_failed_wal FROM pg_stat_archiver

@@ -28,6 +28,7 @@ from cutover.demo.server import Server
 SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
+    "min_wal_size": "4GB",
     "synchronous_commit": "on",
     "checkpoint_timeout": "30min",
     "max_connections": "100",
@@ -175,6 +176,13 @@ def settle(*tables: str) -> None:
     """Make every way begin alike: nothing to clean up, statistics as they are, nothing to write out."""
     for table in tables:
         sql(f"VACUUM ANALYZE {table}")
+    sql("CHECKPOINT")
+
+
+def used_wal(files: int = 64) -> None:
+    """Give the server files of WAL to use again, as one has that has run for a day: a new one of 16 MiB stops all commits."""
+    for _ in range(files):
+        sql("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()")
     sql("CHECKPOINT")
 
 

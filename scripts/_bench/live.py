@@ -34,6 +34,7 @@ class Seen:
 
 
 def foreground(report: Report, options: Options) -> None:
+    common.used_wal()
     data.jobs(max(1, options.elements // 100), 100)
     data.more_jobs(1, 1000)
     common.at_phase("job_logs", 2)

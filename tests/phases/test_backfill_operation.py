@@ -258,7 +258,7 @@ def test_where_parents_are_locked_a_longer_target_is_not_obeyed(
     binding = at_phase("ticket_history", 2)
     set_by_another_terminal(binding, target=10)
     post = crew.Post(binding, "one")
-    assert post.look()[0].target == timedelta(seconds=10)
+    assert post.look().controls.target == timedelta(seconds=10)
     job = work.Job(binding, "one", pace(binding, timedelta(seconds=0.5)), lambda: False, None)
     job.look()
     assert job.pace.target == LOCKING_TARGET

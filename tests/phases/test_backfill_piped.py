@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from django.db import connection
 
 from backfilling import EXAMPLES, all_rows, execute, parent, to_the_end
 from cutover import backfill, beside, db
-from cutover.backfill import chunk, piped, reach, visit
+from cutover.backfill import chunk, crew, piped, reach, visit
 from cutover.chunk import Pace
 from cutover.mapping import Binding, BoundStream
 from databases import Database
@@ -24,8 +25,8 @@ Outcomes = list[tuple[set[str], int]]
 
 @pytest.fixture
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outcomes]:
-    """What each attempt at a first stream gave; a single element is worth the way."""
-    found, fill = Outcomes(), piped.fill
+    """What each attempt at a first stream gave; a single element is worth the way, whoever else is at work."""
+    found, fill, look = Outcomes(), piped.fill, crew.Post.look
 
     def kept(binding: Binding, stream: BoundStream, counts: Mapping[str, int]) -> tuple[set[str], int]:
         one = fill(binding, stream, counts)
@@ -34,6 +35,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outcomes]:
         return one
 
     monkeypatch.setattr(piped, "FEWEST", 1)
+    monkeypatch.setattr(crew.Post, "look", lambda self: replace(look(self), others=False, alone=True))
     monkeypatch.setattr(chunk.piped, "fill", kept)
     yield found
     beside.close("default")

@@ -1,0 +1,93 @@
+"""A backfill beside others: shorter chunks on one connection while they are at work, more while it is alone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from django.db import transaction
+
+from backfilling import execute
+from cutover import beside, chunk, db
+from cutover.backfill import controls, crew, strain, work
+from cutover.backfill.run import pace
+from cutover.mapping import Binding
+from cutover.sql import query
+from databases import Database
+from stages import at_phase
+from waiting import wait_until
+
+Connect = Callable[..., psycopg.Connection[Any]]
+
+
+def at_work(binding: Binding) -> tuple[timedelta, bool]:
+    """The target of the next chunk, and whether it may use a second connection."""
+    job = work.Job(binding, "one", pace(binding, chunk.TARGET), lambda: False, None)
+    job.look()
+    job.post.leave()
+    return job.pace.target, job.alone
+
+
+def alone(binding: Binding) -> bool:
+    return at_work(binding) == (chunk.TARGET, True)
+
+
+def test_a_chunk_is_short_and_on_one_connection_while_others_are_at_work(database: Database, connect: Connect) -> None:
+    binding, other = at_phase("job_logs", 2), connect()
+    wait_until(lambda: alone(binding), 10)
+    other.execute("SELECT 1")
+    assert at_work(binding) == (chunk.BESIDE, False)
+    wait_until(lambda: alone(binding), 10)
+    other.pgconn.send_query(b"SELECT pg_sleep(3)")
+    other.pgconn.flush()
+    sleeping = (
+        "SELECT state = 'active' AND state_change < now() - interval '1.5 s' FROM pg_stat_activity WHERE pid = {}"
+    )
+    wait_until(lambda: execute(None, sleeping.format(other.info.backend_pid)) == [(True,)], 10)
+    assert at_work(binding) == (chunk.BESIDE, False)
+
+
+def test_a_target_that_was_set_holds_beside_others_too(database: Database, connect: Connect) -> None:
+    binding, other = at_phase("job_logs", 2), connect()
+    controls.change(binding, who="ann", target=0.3)
+    other.execute("SELECT 1")
+    assert at_work(binding) == (timedelta(seconds=0.3), False)
+
+
+def test_its_own_second_connection_is_nobody_else(database: Database) -> None:
+    binding = at_phase("job_logs", 2)
+    wait_until(lambda: alone(binding), 10)
+    try:
+        beside.answer(beside.begun("default", "BEGIN READ ONLY").pgconn, b"COMMIT")
+        assert alone(binding)
+    finally:
+        beside.close("default")
+
+
+def test_another_worker_is_none_of_the_others_and_keeps_a_core_of_its_own(database: Database, connect: Connect) -> None:
+    binding, other = at_phase("job_logs", 2), connect()
+    crew.Post(binding, "two").enter()
+    other.execute("BEGIN; SELECT FROM cutover_segment FOR UPDATE")
+    other.pgconn.send_query(b"SELECT pg_sleep(4)")
+    other.pgconn.flush()
+    wait_until(lambda: at_work(binding) == (chunk.TARGET, False), 3)
+
+
+def test_what_a_role_may_not_see_counts_as_work(database: Database, connect: Connect) -> None:
+    """The statement as a worker asks it, by a role that sees only itself."""
+    binding, other = at_phase("job_logs", 2), connect()
+    wait_until(lambda: alone(binding), 10)
+    execute(None, "DROP ROLE IF EXISTS cutover_blind")
+    execute(None, "CREATE ROLE cutover_blind")
+    execute(None, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO cutover_blind")
+    values = {"name": binding.name, "id": 1, "seconds": 60.0, "own": []}
+    try:
+        with transaction.atomic():
+            assert db.rows("default", query("crew", "look"), values)[0][-1] is False
+            execute(None, "SET LOCAL ROLE cutover_blind")
+            assert db.rows("default", query("crew", "look"), values)[0][-1] is True
+            assert "may not see whether " in str(strain.hidden("default"))
+    finally:
+        other.close()
+        execute(None, "DROP OWNED BY cutover_blind")
+        execute(None, "DROP ROLE cutover_blind")
