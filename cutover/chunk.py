@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Self
 
 TARGET = timedelta(seconds=0.5)  # Percona's pt-online-schema-change, --chunk-time
-BESIDE = timedelta(seconds=0.1)  # while others are at work: their commits write out what a chunk has left in the WAL
+BESIDE = timedelta(seconds=0.05)  # while others are at work: their commits write out what a chunk has left in the WAL
 FIRST_PARENTS = 100
 MOST_ELEMENTS = 25_000
 MOST_BYTES = 16 * 1024 * 1024

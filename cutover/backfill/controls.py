@@ -8,7 +8,7 @@ from cutover import chunk, db
 from cutover.mapping import Binding
 from cutover.sql import query
 
-NICE_TARGET = timedelta(seconds=0.1)
+NICE_TARGET = chunk.BESIDE
 NICE_REST = 0.5
 
 

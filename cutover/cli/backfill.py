@@ -44,13 +44,13 @@ class Gently:
     "--rest", type=click.FloatRange(0, 0.95), metavar="SHARE", help="Share of the time in which a worker rests."
 )
 @click.option(
-    "--nice", "preset", flag_value="nice", help="The same as --target 0.1 --rest 0.5: slower, and easier on others."
+    "--nice", "preset", flag_value="nice", help="The same as --target 0.05 --rest 0.5: slower, and easier on others."
 )
 @click.option(
     "--full",
     "preset",
     flag_value="full",
-    help="The usual target (0.5 s, or 0.1 s beside others) without a rest.",
+    help="The usual target (0.5 s, or 0.05 s beside others) without a rest.",
 )
 @click.option("--worker", default="", metavar="NAME", help="A name for this worker, shown in status.")
 @click.option(
