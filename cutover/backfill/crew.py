@@ -103,7 +103,8 @@ class Post:
         """Why there are too many workers for this one, where so many came before it; empty where there are not."""
         if now.workers is None or before < now.workers:
             return ""
-        more = f"`cutover backfill {self.binding.name} --workers {before + 1}` lets this one work."
+        number = before + 1
+        more = f"`cutover backfill {self.binding.name} --workers {number}` lets this one work."
         return f"At most {now.workers} may work, and {before} came before this worker; {more}"
 
     def enter(self) -> None:
