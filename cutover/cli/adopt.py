@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import click
 
-from cutover import render, runner
+from cutover import runner
 from cutover.cli.arguments import PhaseType, binding_of, json_option, name_argument, why_option
 from cutover.phase import Phase
+from cutover.render import commands as render
 
 
 @click.command()

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import click
 
-from cutover import render, runner
+from cutover import runner
 from cutover.cli.arguments import binding_of, json_option, name_argument, phase_argument, why_option
 from cutover.phase import Phase
+from cutover.render import commands as render
 
 Mover = Callable[[runner.Order], Iterator[runner.Event]]
 

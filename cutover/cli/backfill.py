@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from cutover import backfill as filling
-from cutover import ledger, render
+from cutover import ledger
 from cutover.backfill import controls, dryrun
 from cutover.cli import several
 from cutover.cli.arguments import binding_of, json_option, name_argument
 from cutover.cli.stopping import stopping
 from cutover.errors import DeclarationError, Incomplete
 from cutover.mapping import Binding
+from cutover.render import commands as render
 
 
 @dataclass(frozen=True)

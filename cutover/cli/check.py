@@ -8,10 +8,11 @@ from typing import Any
 import click
 from django.core.exceptions import ImproperlyConfigured
 
-from cutover import render, scan
+from cutover import scan
 from cutover.checks import gather
 from cutover.cli import project
 from cutover.errors import DeclarationError
+from cutover.render import console, findings
 from cutover.scan import Baseline, Finding, Severity, accepted, tree
 
 FORMATS = click.Choice(["text", "json", "github", "sarif"])
@@ -54,12 +55,12 @@ def check(ctx: click.Context, /, name: str, form: str, as_json: bool, output: Pa
     examined = examine(ctx, name, **asked)
     if writes:
         accepted.write(baseline or BASELINE, examined.findings)
-        render.say(f"{len(examined.findings)} findings are accepted in {baseline or BASELINE}.")
+        console.say(f"{len(examined.findings)} findings are accepted in {baseline or BASELINE}.")
         return
     found, old, gone = split(baseline, examined.findings)
     prefix = within_repository(asked["root"])
-    render.findings(found, old, form="json" if as_json else form, prefix=prefix, file=output)
-    render.summary(found, old, checked=examined.cutovers, files=examined.files, gone=gone)
+    findings.findings(found, old, form="json" if as_json else form, prefix=prefix, file=output)
+    findings.summary(found, old, checked=examined.cutovers, files=examined.files, gone=gone)
     if any(each.severity is Severity.ERROR or (strict and each.severity is Severity.WARNING) for each in found):
         raise click.exceptions.Exit(3)
 

@@ -3,12 +3,12 @@
 import click
 
 from cutover import flush as flushing
-from cutover import render
 from cutover.cli.arguments import binding_of, json_option, name_argument
 from cutover.cli.stopping import stopping
 from cutover.errors import DeclarationError, Incomplete
 from cutover.flush import Step
 from cutover.mapping import Binding
+from cutover.render import commands as render
 
 
 @click.command()

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from cutover import __version__, db, render
+from cutover import __version__, db
 from cutover.cli import project
 from cutover.errors import CutoverError
+from cutover.render import console
 
 # In the order of the help; the module of each, and what it is called there. A command is imported when it is asked for.
 COMMANDS = {
@@ -36,7 +37,7 @@ class Translating(click.Group):
             with db.translated():
                 return super().invoke(ctx)
         except CutoverError as error:
-            render.error(error)
+            console.error(error)
             ctx.exit(error.exit_code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it

@@ -1,9 +1,9 @@
 """`cutover verify NAME --repair` and `--rehydrate`: say what would be done; with `--yes`, do it."""
 
-from cutover import render
 from cutover import verify as verification
 from cutover.errors import Differs
 from cutover.mapping import Binding
+from cutover.render import commands as render
 
 
 def repair(binding: Binding, *, apply: bool, fresh: bool, as_json: bool) -> None:

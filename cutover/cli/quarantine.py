@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import click
 
-from cutover import render, runner
+from cutover import runner
 from cutover.backfill import around, retry, waiver
 from cutover.backfill import quarantine as held
 from cutover.cli.arguments import binding_of, json_option, name_argument
 from cutover.errors import DeclarationError, Incomplete
 from cutover.mapping import Binding
+from cutover.render import commands as render
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cutover import render
 from cutover.cli.arguments import PhaseType, json_option, name_argument
 from cutover.phase import Phase
+from cutover.render import commands as render
 from cutover.schema import scaffold as writing
 
 

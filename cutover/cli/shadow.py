@@ -2,10 +2,10 @@
 
 import click
 
-from cutover import render
 from cutover.cli.arguments import binding_of, json_option, name_argument
 from cutover.errors import Differs
 from cutover.read import shadows
+from cutover.render import commands as render
 
 SHOWN = 10  # as Vitess' VDiff
 

@@ -2,8 +2,9 @@
 
 import click
 
-from cutover import render, report
+from cutover import report
 from cutover.cli.arguments import binding_of, json_option, names_of
+from cutover.render import commands as render
 
 
 @click.command()

@@ -5,12 +5,13 @@ from datetime import datetime
 
 import click
 
-from cutover import render, report
+from cutover import report
 from cutover import verify as verification
 from cutover.cli import mending
 from cutover.cli.arguments import binding_of, json_option, name_argument
 from cutover.errors import CutoverError, DeclarationError, Differs
 from cutover.mapping import Binding
+from cutover.render import commands as render
 from cutover.verify import Result, Selection
 
 

@@ -25,9 +25,11 @@ def kills(stage: Stage, times: int) -> Outcome:
             if stage.complete():
                 bad.append(f"all was done after {number} of {times} kills")
                 break
-            if number % 20 == 0:
-                bad += stage.untrue(-signal.SIGKILL)
             workers[one] = stage.worker()
+            if number % 20 == 0:  # a comparison takes its time, and the work is to last
+                killed += sum(each.kill() for each in workers)
+                bad += stage.untrue(-signal.SIGKILL)
+                workers = [stage.worker() for _ in workers]
             ahead = stage.done() > 0.8 * number / times
             life = max(0.02, min(LONGEST_LIFE, life * (0.6 if ahead else 1.3)))
         for each in workers:

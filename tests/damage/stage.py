@@ -123,7 +123,8 @@ class Stage:
 
     def untrue(self, code: int, words: str = "") -> list[str]:
         """What a worker's exit code says that is not so: 0 is the end, and nothing else is."""
-        equal, complete = self.compared().equal, self.complete()
+        complete = self.complete()  # before the comparison: others may complete it meanwhile
+        equal = self.compared().equal
         found = []
         if code == 0 and not (complete and equal):
             found.append("a worker ended with 0 before the end")
