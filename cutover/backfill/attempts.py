@@ -101,10 +101,10 @@ def answered(question: Callable[[], T], anew: Callable[[], object]) -> T:
                     + ".",
                     hint="See in the server's log what ends it, then run the same command again.",
                 ) from error
-        if what is Kind.CONNECTION:
-            anew()
         if losses + met > 1:
             pause(losses + met)
+        if what is Kind.CONNECTION:
+            anew()  # after the pause: a connection that waits may be ended meanwhile, and that would count again
 
 
 def steady(alias: str, question: Callable[[], T]) -> T:
