@@ -7,7 +7,9 @@ Note [Three costs]
     empty parents blow up the next chunk with heavy ones. After each chunk the costs are corrected so that they would have
     predicted it, each by its share in the prediction (a normalised least mean squares step: Widrow and Hoff, 1960): empty
     parents teach nothing about elements. A cost falls by half at most, so a chunk is at most twice as large as experience allows;
-    it rises at once. What a transaction takes whatever it holds is no fault of its parents and is left out.
+    it rises at once. What a transaction takes whatever it holds is no fault of its parents and is left out: as it was measured,
+    and a tenth of the rest. It takes part of the target, but never so much of a chunk that it is hardly anything else: a server
+    far away, or one that waits for a standby, would otherwise be given a parent at a time.
 """
 
 from collections.abc import Iterable
@@ -23,7 +25,9 @@ MOST_BYTES = 16 * 1024 * 1024
 SMOOTHING = 0.5
 LONG = 2_000  # stored bytes: about where PostgreSQL puts a document beside its row, and to read it costs
 AHEAD = 1.25
-FIXED = 0.1  # of the target: what a chunk without anything may take
+FIXED = 0.1  # of the time for its contents: what a chunk without anything may take beyond what was measured
+WORTH = 2  # the contents of a chunk take so many times what it takes without them, at least
+LONGEST = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Pace:
         parents: how many parents like the last ones fill the target time.
         most_elements, most_bytes: ceilings, whatever was learned; they bound memory.
         smallest, largest: bounds of `size`.
+        longest: that a chunk gets for the sake of what it takes without its contents.
+        fixed: seconds that it takes without them.
         per_stored: seconds for each stored byte of a long document, by the elements that it turned out to hold.
     """
 
@@ -66,6 +72,8 @@ class Pace:
     most_bytes: int = MOST_BYTES
     smallest: int = 1
     largest: int = 1_000_000
+    longest: timedelta = LONGEST
+    fixed: float = 0.0
     costs: Costs = field(default_factory=Costs)
     per_stored: float = 10e-6
 
@@ -75,24 +83,30 @@ class Pace:
         return max(self.smallest, min(self.largest, int(self.parents)))
 
     @property
+    def room(self) -> float:
+        """Seconds for the contents of a chunk."""
+        target, longest = self.target.total_seconds(), self.longest.total_seconds()
+        return max(target - self.fixed, min(WORTH * self.fixed, longest - self.fixed), FIXED * min(target, longest))
+
+    @property
     def most_parents(self) -> float:
         """How many parents without any element fill the target time."""
-        return self.target.total_seconds() / self.costs.parent
+        return self.room / self.costs.parent
 
     @property
     def elements(self) -> float:
         """How many elements alone fill the target time."""
-        return min(self.most_elements, self.target.total_seconds() / self.costs.element)
+        return min(self.most_elements, self.room / self.costs.element)
 
     @property
     def size_bytes(self) -> float:
         """How many bytes alone fill the target time."""
-        return min(self.most_bytes, self.target.total_seconds() / self.costs.byte)
+        return min(self.most_bytes, self.room / self.costs.byte)
 
     @property
     def stored_bytes(self) -> float:
         """How many stored bytes of long documents to read: a little more than fit, for what they hold is known only then."""
-        return min(self.size_bytes, AHEAD * self.target.total_seconds() / self.per_stored)
+        return min(self.size_bytes, AHEAD * self.room / self.per_stored)
 
     def weigh(self, documents: Iterable[tuple[int, int, int]]) -> None:
         """Take what long documents held into account: their elements, their bytes, and how many are stored of them."""
@@ -101,13 +115,22 @@ class Pace:
         )
         self.per_stored = max(heaviest, self.per_stored / 2)
 
-    def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta) -> None:
-        """Take one chunk into account: at most double, half way towards what would have filled the target time."""
+    def retarget(self, target: timedelta) -> None:
+        """Take another target time from now on; where it is shorter, at once so many parents less."""
+        self.parents = max(1.0, self.parents * min(1.0, target / self.target))
+        self.target = target
+
+    def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta, fixed: float = 0.0) -> None:
+        """Take one chunk into account: at most double, half way towards what would have filled the target time.
+
+        `fixed` are the seconds of it that its contents had no part in, where they were measured.
+        """
         if parents == 0:
             return
-        seconds = max(took.total_seconds(), 1e-4)
+        self.fixed += (fixed - self.fixed) * SMOOTHING
+        seconds = max(took.total_seconds() - fixed, 1e-4)
         self.learn_costs(parents, elements, size_bytes, seconds)
-        wanted = parents * self.target.total_seconds() / seconds
+        wanted = parents * self.room / seconds
         if elements:
             wanted = min(wanted, parents * self.most_elements / elements)
         if size_bytes:
@@ -120,10 +143,8 @@ class Pace:
     def learn_costs(self, parents: int, elements: int, size_bytes: int, seconds: float) -> None:
         """Correct the costs where they would not have predicted the chunk."""
         expected = self.costs.seconds(parents, elements, size_bytes)
-        if expected > seconds:
-            aim = expected + (seconds - expected) * SMOOTHING
-        else:
-            aim = max(expected, seconds - FIXED * self.target.total_seconds())
+        above = max(expected, seconds - FIXED * self.room)
+        aim = above if expected <= seconds else expected + (seconds - expected) * SMOOTHING
         self.costs = self.costs.corrected(parents, elements, size_bytes, aim)
 
     def halve(self) -> bool:

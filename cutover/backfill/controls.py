@@ -37,6 +37,7 @@ class Controls:
         """For `--json`."""
         return {
             "target_seconds": (self.target or chunk.TARGET).total_seconds(),
+            "target_seconds_beside_others": (self.target or chunk.BESIDE).total_seconds(),
             "rest": self.rest,
             "workers": self.workers,
             "set_by": self.set_by,

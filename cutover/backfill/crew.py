@@ -67,8 +67,8 @@ class Look:
 
     Attributes:
         surplus: why there are too many workers for this one; empty where there are not.
-        others: whether sessions of the database other than workers of this backfill are at work.
-        alone: whether neither they nor another worker are.
+        others: whether sessions of the database other than those of our command line's backfills and status are at work.
+        alone: whether neither they nor another worker of a backfill are.
     """
 
     controls: Controls
@@ -95,9 +95,9 @@ class Post:
             self.enter()
         own = beside.backends(self.binding.alias)
         values = {"name": self.binding.name, "id": self.id, "seconds": lease.hold(), "own": own}
-        *found, before, after, others = db.rows(self.binding.alias, query("crew", "look"), values)[0]
+        *found, before, workers, others = db.rows(self.binding.alias, query("crew", "look"), values)[0]
         now = controls.made(tuple(found))
-        return Look(now, self.surplus(now, before), others, alone=not (others or before or after))
+        return Look(now, self.surplus(now, before), others, alone=not others and workers <= 1)
 
     def surplus(self, now: Controls, before: int) -> str:
         """Why there are too many workers for this one, where so many came before it; empty where there are not."""

@@ -38,6 +38,8 @@ def some(found: list[Dirty], pace: Pace) -> list[Dirty]:
     return [each for each in found if each.parent_key in set(parents)]
 
 
-def again(binding: Binding, lane: Segment, found: list[Dirty], pace: Pace, *, precise: bool = False) -> Visited | None:
+def again(
+    binding: Binding, lane: Segment, found: list[Dirty], pace: Pace, *, precise: bool = False, alone: bool = True
+) -> Visited | None:
     """Fill the parents of the first of them; None where the lane is lost."""
-    return visit.again(binding, lane, some(found, pace), pace, precise=precise)
+    return visit.again(binding, lane, some(found, pace), pace, precise=precise, alone=alone)

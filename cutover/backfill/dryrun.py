@@ -137,5 +137,5 @@ def tried(binding: Binding, keys: Sequence[str]) -> tuple[int, float]:
     if by_sql:
         chunk.fill(binding, by_sql, wanted.lengths)
     if by_python:
-        streaming.fill(binding, sorted(by_python), wanted.lengths)
+        streaming.fill(binding, sorted(by_python))
     return wanted.elements, time.monotonic() - started

@@ -113,7 +113,7 @@ def one_visit(held: Held, found: list[Dirty]) -> Iterator[Progress]:
     started = time.monotonic()
 
     def attempt(lane: Segment, pace: Pace, precise: bool) -> Visited | None:
-        return dirty.again(held.job.binding, lane, found, pace, precise=precise)
+        return dirty.again(held.job.binding, lane, found, pace, precise=precise, alone=held.job.alone)
 
     done = held.chunk(attempt)
     yield learned(held, done, time.monotonic() - started)

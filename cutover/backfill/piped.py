@@ -33,12 +33,13 @@ class Differs(Exception):
 def fill(binding: Binding, stream: BoundStream, counts: Mapping[str, int]) -> tuple[set[str], int]:
     """Fill the lists of parents without rows: the parents that need nothing more, and how many rows were inserted.
 
-    `counts` are the parents, each with the number of its elements; in another document there would be another number.
+    `counts` are the parents, each with the number of its elements, below 0 where something is misplaced; in another document
+    there would be another number.
     """
-    if binding.position is None or stream.number or sum(counts.values()) < FEWEST:
+    if binding.position is None or stream.number or sum(count for count in counts.values() if count > 0) < FEWEST:
         return set(), 0
     taken = {row[0] for row in db.rows(binding.alias, occupied(binding), {"keys": list(counts)})}
-    chosen = [key for key, count in counts.items() if count and key not in taken]
+    chosen = [key for key, count in counts.items() if count > 0 and key not in taken]
     wanted = sum(counts[key] for key in chosen)
     if wanted < FEWEST:
         return set(), 0

@@ -22,7 +22,7 @@ class Reach:
 
     Attributes:
         unreadable: those whose document jsonb cannot hold.
-        lengths: of those that are readable; where something else stands than a list, or on the way to it, it is one at least.
+        lengths: of those that are readable; where something else stands than a list, or on the way to it, it is -1.
     """
 
     keys: list[str]
@@ -84,16 +84,16 @@ def existing(binding: Binding, keys: list[str]) -> set[str]:
 def ask(binding: Binding, condition: sql.Composable, values: dict[str, object], pace: Pace) -> Reach:
     whole = sql.Identifier("d", "document")
     names = [sql.Identifier(f"n{each.number}") for each in binding.streams]
+    odd = [sql.Identifier(f"m{each.number}") for each in binding.streams]
     counts = [
-        sql.SQL("greatest({}, {}::int)::bigint AS {}").format(
-            length(each, whole), misplaced.condition(each, whole), name
-        )
-        for each, name in zip(binding.streams, names, strict=True)
+        sql.SQL("({})::bigint AS {}, {} AS {}").format(length(each, whole), n, misplaced.condition(each, whole), m)
+        for each, n, m in zip(binding.streams, names, odd, strict=True)
     ]
+    lengths = [sql.SQL("CASE WHEN w.{} THEN -1 ELSE w.{} END").format(m, n) for n, m in zip(names, odd, strict=True)]
     parts: dict[str, sql.Composable] = {
         "counts": sql.SQL(", ").join(counts),
         "count": sql.SQL("({})").format(sql.SQL(" + ").join(sql.SQL("w.{}").format(name) for name in names)),
-        "lengths": sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(sql.SQL("w.{}").format(name) for name in names)),
+        "lengths": sql.SQL(", ").join(lengths),
         "size": sql.SQL("pg_column_size({})").format(whole),
         "column": sql.Identifier(binding.column),
         "value": binding.parent.column(binding.column),

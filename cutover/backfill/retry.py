@@ -123,4 +123,4 @@ def visits(held: work.Held, rest: Rest) -> Iterator[Retried]:
 
 
 def attempt(binding: Binding, parents: list[str], lane: Segment, pace: Pace, precise: bool) -> Visited | None:
-    return dirty.again(binding, lane, dirty.suspects(parents[: pace.size]), pace, precise=precise)
+    return dirty.again(binding, lane, dirty.suspects(parents[: pace.size]), pace, precise=precise, alone=False)

@@ -89,7 +89,7 @@ def permit(binding: Binding) -> None:
 def pace(binding: Binding, target: timedelta) -> Pace:
     """How chunks begin and how large they get; small ones where parents are locked or pass through Python."""
     if binding.cutover.rewrites:
-        return Pace(target=min(target, LOCKING_TARGET), largest=LOCKING_PARENTS, parents=10)
+        return Pace(target=min(target, LOCKING_TARGET), longest=LOCKING_TARGET, largest=LOCKING_PARENTS, parents=10)
     if not difference.compiles(binding):
         return Pace(target=target, largest=MOST_PARENTS, most_bytes=PYTHON_BYTES)
     return Pace(target=target, largest=MOST_PARENTS, most_elements=MOST_ELEMENTS, most_bytes=MOST_BYTES)

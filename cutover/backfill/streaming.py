@@ -13,7 +13,6 @@ from cutover import db, snapshot
 from cutover.backfill import chunk, columns, difference, misplaced, place, pouring
 from cutover.backfill.missing import Filled, Missing, Refused
 from cutover.backfill.pouring import Poured
-from cutover.backfill.reach import Lengths, holding
 from cutover.codecs import Undecodable
 from cutover.codecs.element import why_not_jsonb
 from cutover.mapping import Binding, BoundStream
@@ -24,20 +23,14 @@ from cutover.sql import query
 BATCH = 5000
 
 
-def fill(binding: Binding, keys: Sequence[str], lengths: Lengths | None = None, *, whole: bool = False) -> Filled:
-    """Insert what is missing; what cannot become a row comes back with its reason. Where `whole`, pour what can be poured.
-
-    A parent whose length is known to be 0 in a stream is not visited for it.
-    """
+def fill(binding: Binding, keys: Sequence[str], *, whole: bool = False) -> Filled:
+    """Insert what is missing; what cannot become a row comes back with its reason. Where `whole`, pour what can be poured."""
     done = Filled(0, [])
     for stream in binding.streams:
-        left = holding(stream, keys, lengths)
-        if not left:
-            continue
-        poured = pouring.fill(binding, stream, left) if whole else Poured()
+        poured = pouring.fill(binding, stream, keys) if whole else Poured()
         done.inserted += poured.inserted
         done.refused += poured.told(stream)
-        found, refused = differences(binding, stream, [key for key in left if key not in poured.parents])
+        found, refused = differences(binding, stream, [key for key in keys if key not in poured.parents])
         done.refused += refused
         lacking = columns.of(binding, stream).lacking
         if lacking:

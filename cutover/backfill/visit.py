@@ -9,8 +9,11 @@ Note [Order of statements]
     and rows would be there twice.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import ParamSpec
 
 from cutover import db, ledger, marks, snapshot
 from cutover.backfill import chunk, difference, lease, quarantine, reach, streaming, throttle
@@ -21,6 +24,7 @@ from cutover.chunk import Pace
 from cutover.mapping import Binding
 from cutover.sql import query
 
+P = ParamSpec("P")
 WORK_MEM = "64MB"  # the lists of a chunk, its rows while they are sorted
 PARENT_LOCK_TIMEOUT = "500ms"  # pgroll
 SEGMENT_LOCK_TIMEOUT = "30s"  # a former holder ends its chunk; no writer ever waits here
@@ -36,6 +40,8 @@ class Visited:
         blocked: how many sessions waited for it.
         done: whether nothing is left behind the cursor.
         held: why it did nothing; empty where it did.
+        worked: seconds that it took to read and fill them.
+        fixed: seconds that the transaction took beside that.
     """
 
     parents: int = 0
@@ -46,8 +52,26 @@ class Visited:
     blocked: int = 0
     done: bool = False
     held: str = ""
+    worked: float = 0.0
+    fixed: float = 0.0
 
 
+Visit = Callable[P, Visited | None]
+
+
+def timed(visit: Visit[P]) -> Visit[P]:
+    """With the time of the transaction that was not spent on its parents."""
+
+    @wraps(visit)
+    def timing(*args: P.args, **more: P.kwargs) -> Visited | None:
+        started = time.monotonic()
+        done = visit(*args, **more)
+        return done and replace(done, fixed=time.monotonic() - started - done.worked)
+
+    return timing
+
+
+@timed
 def next_chunk(
     binding: Binding, segment: Segment, pace: Pace, *, precise: bool = False, alone: bool = True
 ) -> Visited | None:
@@ -60,16 +84,25 @@ def next_chunk(
         held = throttle.held(ledger.read(binding.alias, binding.name))
         if held:
             return Visited(held=held)
+        began = time.monotonic()
         wanted = reach.after(binding, segment, found[0], pace)
         filled = fill(binding, wanted, precise=precise, alone=alone)
+        worked = time.monotonic() - began
         cursor = wanted.keys[-1] if wanted.keys else None
         done = not wanted.keys
         lease.advance(binding, segment, cursor=cursor, parents=len(wanted.keys), elements=filled.inserted, done=done)
-        return visited(binding, wanted, filled, done=done)
+        return visited(binding, wanted, filled, worked, done=done)
 
 
+@timed
 def again(
-    binding: Binding, lane: Segment, dirty: Sequence[marks.Dirty], pace: Pace, *, precise: bool = False
+    binding: Binding,
+    lane: Segment,
+    dirty: Sequence[marks.Dirty],
+    pace: Pace,
+    *,
+    precise: bool = False,
+    alone: bool = True,
 ) -> Visited | None:
     """Fill parents that somebody has touched, and say so of their marks by their own ids; None where the lane is lost.
 
@@ -85,13 +118,15 @@ def again(
         keys = sorted({each.parent_key for each in dirty})
         parts = {"parent": binding.parent.identifier, "parent_key": binding.parent.key, "type": binding.parent.type}
         db.rows(binding.alias, query("backfill", "cover", **parts), {"name": binding.name, "keys": keys})
+        began = time.monotonic()
         there = reach.existing(binding, keys)
         wanted = reach.among(binding, keys, pace)
-        filled = fill(binding, wanted, precise=precise)
+        filled = fill(binding, wanted, precise=precise, alone=alone)
+        worked = time.monotonic() - began
         over = set(wanted.keys) | (set(keys) - there)
         marks.visited(binding.alias, [each.id for each in dirty if each.parent_key in over])
         lease.advance(binding, lane, cursor=None, parents=len(wanted.keys), elements=filled.inserted)
-        return visited(binding, wanted, filled)
+        return visited(binding, wanted, filled, worked)
 
 
 def prepare(binding: Binding) -> None:
@@ -126,13 +161,13 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool, alone: bool = True) 
     done = chunk.fill(binding, by_sql, wanted.lengths, alone=alone) if by_sql else Filled(0, [])
     if by_python:
         whole = not precise and not difference.compiles(binding)
-        more = streaming.fill(binding, by_python, wanted.lengths, whole=whole)
+        more = streaming.fill(binding, by_python, whole=whole)
         done = Filled(done.inserted + more.inserted, done.refused + more.refused)
     quarantine.settle(binding, wanted.keys, done.refused)
     return done
 
 
-def visited(binding: Binding, wanted: Reach, filled: Filled, *, done: bool = False) -> Visited:
+def visited(binding: Binding, wanted: Reach, filled: Filled, worked: float, *, done: bool = False) -> Visited:
     return Visited(
         parents=len(wanted.keys),
         listed=wanted.elements,
@@ -141,4 +176,5 @@ def visited(binding: Binding, wanted: Reach, filled: Filled, *, done: bool = Fal
         quarantined=len({each.identity for each in filled.refused}),
         blocked=throttle.blocked(binding.alias),
         done=done,
+        worked=worked,
     )

@@ -63,7 +63,7 @@ class Job:
         """Take over what was set meanwhile; why there are too many workers for this one, or nothing."""
         seen = self.post.look()
         usual = chunk.BESIDE if seen.others else chunk.TARGET
-        self.pace.target = min(self.most, seen.controls.target or self.target or usual)
+        self.pace.retarget(min(self.most, seen.controls.target or self.target or usual))
         self.rest.share, self.alone = seen.controls.rest, seen.alone
         return seen.surplus
 
@@ -178,7 +178,7 @@ def learned(held: Held, done: Visited, seconds: float) -> Progress:
     """Let the pace know what the chunk took; one for which others had to wait is followed by a smaller one."""
     pace = held.job.pace
     took = timedelta(seconds=seconds)
-    pace.learn(parents=done.parents, elements=done.listed, size_bytes=done.size_bytes, took=took)
+    pace.learn(parents=done.parents, elements=done.listed, size_bytes=done.size_bytes, took=took, fixed=done.fixed)
     held.job.post.add(done.listed, seconds)
     held.job.rest.earn(seconds, blocked=done.blocked > 0)
     told = held.told(seconds, done)

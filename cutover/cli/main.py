@@ -58,6 +58,7 @@ def cutover(ctx: click.Context, settings: str | None) -> None:
     """Move data out of a JSON column into a child table, in five phases with a way back."""
     if ctx.invoked_subcommand not in ("demo", "check"):  # they load a project for themselves
         project.set_up(settings)
+        ctx.with_resource(project.named(str(ctx.invoked_subcommand)))
 
 
 def main(args: Sequence[str] | None = None, prog_name: str = "cutover") -> None:

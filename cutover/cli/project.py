@@ -3,10 +3,13 @@
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import django
 from django.apps import apps
+from django.db import connections
 
 from cutover.errors import DeclarationError
 
@@ -30,6 +33,23 @@ def set_up(settings: str | None) -> None:
         )
     os.environ["DJANGO_SETTINGS_MODULE"] = module
     django.setup()
+
+
+@contextmanager
+def named(command: str) -> Iterator[None]:
+    """Connections made within are called `cutover COMMAND` in pg_stat_activity, whatever the project calls its own."""
+    before = {alias: connections.settings[alias]["OPTIONS"] for alias in connections if postgresql(alias)}
+    for alias, options in before.items():
+        connections.settings[alias]["OPTIONS"] = {**options, "application_name": f"cutover {command}"}
+    try:
+        yield
+    finally:
+        for alias, options in before.items():
+            connections.settings[alias]["OPTIONS"] = options
+
+
+def postgresql(alias: str) -> bool:
+    return connections[alias].vendor == "postgresql"
 
 
 def from_manage(file: Path) -> str | None:

@@ -241,7 +241,7 @@ SELECT {fk}::text, least(0, min({position})) FROM {child} WHERE {fk} = ANY(%(key
 -- Long documents are read only as far as their stored bytes fit a chunk: those behind its end would be read for nothing.
 SELECT w.key, {count} AS elements, w.bytes, w.readable,
        w.n = 1 OR w.n / %(parents)s::float8 + sum({count}) OVER o / %(elements)s::float8
-                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within, w.size, {lengths}
+                  + sum(w.bytes) OVER o / %(bytes)s::float8 <= 1 AS within, w.size, ARRAY[{lengths}]::bigint[]
 FROM (
     SELECT c.n, c.key, {counts}, COALESCE(c.size, 0) + COALESCE({size}, 0) AS bytes,
            c.{column} IS NULL OR d.document IS NOT NULL AS readable, COALESCE(c.size, 0) AS size

@@ -29,20 +29,20 @@ WHERE cutover = %(name)s::text AND seen_at > clock_timestamp() - %(seconds)s::fl
 SELECT target_seconds, rest, workers, set_by, set_at FROM cutover_control WHERE cutover = %(name)s::text
 
 -- name: look
--- The controls of a backfill, how many of its workers came before this one and how many came after, and whether others are at
--- work: a session of this database that runs a statement or has ended one within the last second. Whoever is in a chunk has a
--- lock on the segments; what a role may not see of others counts as work.
-SELECT c.target_seconds, COALESCE(c.rest, 0), c.workers, c.set_by, c.set_at, w.before, w.after, EXISTS (
+-- The controls of a backfill, how many of its workers came before this one, how many there are of all backfills, and whether
+-- others are at work: a session of this database that runs a statement or has ended one within the last second, and has not the
+-- name that our command line gives to its own. What a role may not see of others counts as work; an autovacuum worker has no user.
+SELECT c.target_seconds, COALESCE(c.rest, 0), c.workers, c.set_by, c.set_at, w.before, w.workers, EXISTS (
     SELECT FROM pg_stat_activity a
     WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.pid <> ALL (%(own)s::int[])
       AND COALESCE(a.backend_type, 'client backend') = 'client backend'
-      AND (a.state IS NULL OR a.state = 'active' OR a.state_change > clock_timestamp() - interval '1 second')
-      AND a.pid NOT IN (SELECT l.pid FROM pg_locks l WHERE l.relation = 'cutover_segment'::regclass AND l.pid IS NOT NULL)
+      AND a.usesysid IS NOT NULL AND COALESCE(a.application_name, '') NOT IN ('cutover backfill', 'cutover status')
+      AND (a.state_change IS NULL OR a.state = 'active' OR a.state_change > clock_timestamp() - interval '1 second')
 )
 FROM (
-    SELECT count(*) FILTER (WHERE id < %(id)s::bigint) AS before, count(*) FILTER (WHERE id > %(id)s::bigint) AS after
+    SELECT count(*) FILTER (WHERE cutover = %(name)s::text AND id < %(id)s::bigint) AS before, count(*) AS workers
     FROM cutover_worker
-    WHERE cutover = %(name)s::text AND seen_at > clock_timestamp() - %(seconds)s::float8 * interval '1 second'
+    WHERE seen_at > clock_timestamp() - %(seconds)s::float8 * interval '1 second'
 ) w LEFT JOIN cutover_control c ON c.cutover = %(name)s::text
 
 -- name: change

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-APPLICATION = "worker under test"  # the name of their connections
+APPLICATION = "cutover backfill"  # the name of their connections
 PROGRAM = """
 import os, shlex, signal, sys
 import django
@@ -106,7 +106,6 @@ class Nursery:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "damage.settings",
             "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}",
-            "PGAPPNAME": APPLICATION,
         }
         if lease_seconds is not None:
             environment["LEASE_SECONDS"] = str(lease_seconds)

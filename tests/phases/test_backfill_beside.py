@@ -1,23 +1,28 @@
 """A backfill beside others: shorter chunks on one connection while they are at work, more while it is alone."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import psycopg
-from django.db import transaction
+import pytest
+from django.db import connection, connections, transaction
 
-from backfilling import execute
+from backfilling import execute, parent
 from cutover import beside, chunk, db
 from cutover.backfill import controls, crew, strain, work
 from cutover.backfill.run import pace
-from cutover.mapping import Binding
+from cutover.cli import project
+from cutover.mapping import Binding, bind
 from cutover.sql import query
+from damage.workers import nursery
 from databases import Database
 from stages import at_phase
 from waiting import wait_until
 
 Connect = Callable[..., psycopg.Connection[Any]]
+VALUES = {"name": "job_logs", "id": 1, "seconds": 60.0}
 
 
 def at_work(binding: Binding) -> tuple[timedelta, bool]:
@@ -64,13 +69,43 @@ def test_its_own_second_connection_is_nobody_else(database: Database) -> None:
         beside.close("default")
 
 
-def test_another_worker_is_none_of_the_others_and_keeps_a_core_of_its_own(database: Database, connect: Connect) -> None:
-    binding, other = at_phase("job_logs", 2), connect()
-    crew.Post(binding, "two").enter()
-    other.execute("BEGIN; SELECT FROM cutover_segment FOR UPDATE")
+def test_the_toolkits_own_sessions_are_none_of_the_others(database: Database, connect: Connect) -> None:
+    """Whoever waits for a segment, starts workers or looks at the status asks again and again, and writes nothing."""
+    binding, other = at_phase("job_logs", 2), connect(application_name="cutover backfill")
     other.pgconn.send_query(b"SELECT pg_sleep(4)")
     other.pgconn.flush()
-    wait_until(lambda: at_work(binding) == (chunk.TARGET, False), 3)
+    wait_until(lambda: alone(binding), 3)
+    crew.Post(bind("ticket_history"), "two").enter()
+    assert at_work(binding) == (chunk.TARGET, False), "another worker keeps a core of its own"
+
+
+def test_the_sessions_of_a_command_have_its_name(
+    database: Database, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "application_name", "web")
+    asked = "SELECT current_setting('application_name')"
+    connection.close()
+    with project.named("backfill"):
+        assert db.scalar("default", asked) == "cutover backfill"
+    connection.close()
+    assert db.scalar("default", asked) == "web"
+    monkeypatch.undo()
+    connection.close()
+
+
+def test_two_workers_of_one_command_are_alone(database: Database) -> None:
+    """With the process that has started them: they ask the database several times a second."""
+    binding = at_phase("job_logs", 2)
+    for number in range(1, 2001):
+        parent(binding, number, {"stdout": [f"[2024-01-01 00:00:00] INFO {n}" for n in range(20)]})
+    seen = set()
+    with nursery() as made:
+        command = made.worker("backfill", "job_logs", "--workers", "2")
+        while command.code() is None:
+            seen |= {row[-1] for row in db.rows("default", query("crew", "look"), {**VALUES, "own": []})}
+            time.sleep(0.02)
+    assert command.ended == 0, command.words()
+    assert seen == {False}
 
 
 def test_what_a_role_may_not_see_counts_as_work(database: Database, connect: Connect) -> None:
@@ -80,7 +115,7 @@ def test_what_a_role_may_not_see_counts_as_work(database: Database, connect: Con
     execute(None, "DROP ROLE IF EXISTS cutover_blind")
     execute(None, "CREATE ROLE cutover_blind")
     execute(None, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO cutover_blind")
-    values = {"name": binding.name, "id": 1, "seconds": 60.0, "own": []}
+    values = {**VALUES, "own": []}
     try:
         with transaction.atomic():
             assert db.rows("default", query("crew", "look"), values)[0][-1] is False

@@ -120,6 +120,18 @@ def test_parents_with_rows_are_not_among_them(database: Database, outcomes: Outc
     ]
 
 
+def test_a_parent_with_something_misplaced_does_not_send_its_chunk_the_slow_way(
+    database: Database, outcomes: Outcomes
+) -> None:
+    binding = at_phase("job_logs", 2)
+    parent(binding, 1, {"stdout": lines(0, 20)})
+    for number, document in enumerate(([], "text", {"stdout": "no list"}), start=2):
+        parent(binding, number, document)
+    to_the_end(binding)
+    assert outcomes[0] == ({"1"}, 20)
+    assert execute(None, "SELECT count(*) FROM cutover_quarantine") == [(3,)]
+
+
 # What happens in between
 
 

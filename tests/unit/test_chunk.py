@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from cutover import chunk
 from cutover.chunk import Pace
 
 TRUTHS = {  # seconds for a chunk, a parent, an element, a byte
@@ -123,3 +124,30 @@ def test_halving_ends_at_one() -> None:
     assert pace.size == 1
     assert pace.elements == before / 2
     assert not pace.halve()
+
+
+@pytest.mark.parametrize("fixed", [0.06, 0.3])
+def test_what_a_chunk_takes_without_its_contents_never_crowds_them_out(fixed: float) -> None:
+    """A server far away, and a target that is shorter than a transaction without anything."""
+    pace = Pace(target=timedelta(seconds=0.05))
+    for _ in range(30):
+        took = fixed + 100e-6 * pace.size
+        pace.learn(parents=pace.size, elements=0, size_bytes=0, took=timedelta(seconds=took), fixed=fixed)
+    assert 1 <= 100e-6 * pace.size / fixed <= 3
+    assert pace.room + pace.fixed <= chunk.LONGEST.total_seconds()
+
+
+def test_where_writers_wait_a_chunk_gets_no_longer_for_it() -> None:
+    pace = Pace(target=timedelta(seconds=0.1), longest=timedelta(seconds=0.1))
+    for _ in range(30):
+        took = timedelta(seconds=0.06 + 100e-6 * pace.size)
+        pace.learn(parents=pace.size, elements=0, size_bytes=0, took=took, fixed=0.06)
+    assert 0.06 + 100e-6 * pace.size <= 0.11
+
+
+def test_a_shorter_target_holds_at_once() -> None:
+    pace = Pace(parents=1000)
+    pace.retarget(timedelta(seconds=0.05))
+    assert pace.size == 100
+    pace.retarget(timedelta(seconds=0.5))
+    assert pace.size == 100
