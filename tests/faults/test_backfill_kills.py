@@ -151,7 +151,7 @@ def test_a_bug_is_no_end_of_the_loop(database: Database, monkeypatch: pytest.Mon
     told = backfill.run(binding)
     next(told)
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ProgrammingError("a bug")
 
     with monkeypatch.context() as patched:

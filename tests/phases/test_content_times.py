@@ -153,10 +153,10 @@ def test_the_database_reads_times_alike_in_every_style(
 ) -> None:
     filled = chunk.fill
 
-    def in_that_style(binding: Binding, keys: Sequence[str], *more: Any) -> Filled:
+    def in_that_style(binding: Binding, keys: Sequence[str], *more: Any, **options: Any) -> Filled:
         db.set_local("default", "DateStyle", date_style)
         try:
-            return filled(binding, keys, *more)
+            return filled(binding, keys, *more, **options)
         finally:
             db.set_local("default", "DateStyle", "ISO")
 
