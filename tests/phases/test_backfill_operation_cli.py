@@ -54,7 +54,7 @@ def said(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 
 
 def chunks() -> int:
-    """How many parents have been done; a chunk has one in these tests, for each holds more elements than the target allows."""
+    """How many parents have been done."""
     return int(execute(None, "SELECT COALESCE(sum(parents), 0)::int FROM cutover_segment")[0][0])
 
 
@@ -67,8 +67,8 @@ def jobs(count: int, lines: int = 3) -> Binding:
 
 
 def slow(binding: Binding) -> None:
-    """Chunks of one parent, and a rest after each: enough of them that something can happen meanwhile."""
-    controls.change(binding, who="ann", target=0.01, rest=0.5)
+    """Small chunks, and a long rest after each: it takes so long that something can happen meanwhile."""
+    controls.change(binding, who="ann", target=0.01, rest=0.9)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -201,7 +201,7 @@ def test_where_workers_run_a_pace_is_set_for_them_and_none_is_started(start: Sta
     told = json.loads(out)
     assert (told["running"], told["started"]) == (1, 0)
     assert (told["controls"]["target_seconds"], told["controls"]["workers"]) == (0.02, 1)
-    assert "job_logs: chunks of 0.02 s, rests 50% of the time, at most 1 at work." in err
+    assert "job_logs: chunks of 0.02 s, rests 90% of the time, at most 1 at work." in err
     assert len(backfill.status(binding).workers) == 1
     assert said(start("backfill", "job_logs", "--full"))[0] == 0
     assert str(controls.read(binding)) == "chunks of 0.5 s, 0.05 s while others are at work, at most 1 at work"
@@ -239,7 +239,7 @@ def test_a_dry_run_counts_and_estimates_and_changes_nothing(start: Start) -> Non
     assert told["total"]["parents"] == 200
     assert told["ahead"]["parents"] == 200 - chunks()
     assert told["ahead"]["elements"] == 50 * (200 - chunks())
-    assert (told["exact"], told["source"], told["rest"]) == (True, "chunks", 0.5)
+    assert (told["exact"], told["source"], told["rest"]) == (True, "chunks", 0.9)
     assert told["seconds"] > 0
 
 
