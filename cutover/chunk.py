@@ -28,6 +28,9 @@ AHEAD = 1.25
 FIXED = 0.1  # of the time for its contents: what a chunk without anything may take beyond what was measured
 WORTH = 2  # the contents of a chunk take so many times what it takes without them, at least
 LONGEST = timedelta(seconds=2)
+STRETCHED = (
+    8  # times the target a chunk may get for that, for part of what looks fixed (the commit) grows with the contents
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class Pace:
     @property
     def room(self) -> float:
         """Seconds for the contents of a chunk."""
-        target, longest = self.target.total_seconds(), self.longest.total_seconds()
+        target = self.target.total_seconds()
+        longest = min(STRETCHED * target, self.longest.total_seconds())
         return max(target - self.fixed, min(WORTH * self.fixed, longest - self.fixed), FIXED * min(target, longest))
 
     @property
@@ -116,9 +120,9 @@ class Pace:
         self.per_stored = max(heaviest, self.per_stored / 2)
 
     def retarget(self, target: timedelta) -> None:
-        """Take another target time from now on; where it is shorter, at once so many parents less."""
-        self.parents = max(1.0, self.parents * min(1.0, target / self.target))
-        self.target = target
+        """Take another target time from now on, and at once so many parents more or less as there is room."""
+        before, self.target = self.room, target
+        self.parents = max(1.0, self.parents * self.room / before)
 
     def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta, fixed: float = 0.0) -> None:
         """Take one chunk into account: at most double, half way towards what would have filled the target time.

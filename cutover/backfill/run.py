@@ -37,7 +37,8 @@ def run(
     """Work until everything is filled; the last Progress is `finished`, unless `stop` said to stop between two chunks.
 
     `hold` is asked before each chunk and says why to wait, or None. `target` holds where nobody has set another (`controls`);
-    without one a chunk takes half a second, and a twentieth while others are at work.
+    without one a chunk takes half a second, and a twentieth while others are at work. Other workers are told from others by the
+    name of their connection, `cutover backfill`, as the command line gives it.
 
     Raises:
         Refused: rows are not written yet, or the column is gone.

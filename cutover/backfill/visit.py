@@ -41,7 +41,8 @@ class Visited:
         done: whether nothing is left behind the cursor.
         held: why it did nothing; empty where it did.
         worked: seconds that it took to read and fill them.
-        fixed: seconds that the transaction took beside that.
+        waited: seconds that it waited for others to leave its segment.
+        fixed: seconds that the transaction took beside both.
     """
 
     parents: int = 0
@@ -53,6 +54,7 @@ class Visited:
     done: bool = False
     held: str = ""
     worked: float = 0.0
+    waited: float = 0.0
     fixed: float = 0.0
 
 
@@ -66,7 +68,7 @@ def timed(visit: Visit[P]) -> Visit[P]:
     def timing(*args: P.args, **more: P.kwargs) -> Visited | None:
         started = time.monotonic()
         done = visit(*args, **more)
-        return done and replace(done, fixed=time.monotonic() - started - done.worked)
+        return done and replace(done, fixed=time.monotonic() - started - done.worked - done.waited)
 
     return timing
 
@@ -78,7 +80,9 @@ def next_chunk(
     """Fill the next parents of a segment; None where somebody has taken it over. Where not `alone`, on one connection."""
     with db.read_committed(binding.alias):
         prepare(binding)
+        arrived = time.monotonic()
         found = lease.lock(binding, segment)
+        waited = time.monotonic() - arrived
         if found is None:
             return None
         held = throttle.held(ledger.read(binding.alias, binding.name))
@@ -91,7 +95,7 @@ def next_chunk(
         cursor = wanted.keys[-1] if wanted.keys else None
         done = not wanted.keys
         lease.advance(binding, segment, cursor=cursor, parents=len(wanted.keys), elements=filled.inserted, done=done)
-        return visited(binding, wanted, filled, worked, done=done)
+        return visited(binding, wanted, filled, (worked, waited), done=done)
 
 
 @timed
@@ -110,6 +114,7 @@ def again(
     """
     with db.read_committed(binding.alias):
         prepare(binding)
+        arrived = time.monotonic()
         if lease.lock(binding, lane) is None:
             return None
         held = throttle.held(ledger.read(binding.alias, binding.name))
@@ -118,6 +123,7 @@ def again(
         keys = sorted({each.parent_key for each in dirty})
         parts = {"parent": binding.parent.identifier, "parent_key": binding.parent.key, "type": binding.parent.type}
         db.rows(binding.alias, query("backfill", "cover", **parts), {"name": binding.name, "keys": keys})
+        waited = time.monotonic() - arrived
         began = time.monotonic()
         there = reach.existing(binding, keys)
         wanted = reach.among(binding, keys, pace)
@@ -126,7 +132,7 @@ def again(
         over = set(wanted.keys) | (set(keys) - there)
         marks.visited(binding.alias, [each.id for each in dirty if each.parent_key in over])
         lease.advance(binding, lane, cursor=None, parents=len(wanted.keys), elements=filled.inserted)
-        return visited(binding, wanted, filled, worked)
+        return visited(binding, wanted, filled, (worked, waited))
 
 
 def prepare(binding: Binding) -> None:
@@ -167,7 +173,9 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool, alone: bool = True) 
     return done
 
 
-def visited(binding: Binding, wanted: Reach, filled: Filled, worked: float, *, done: bool = False) -> Visited:
+def visited(
+    binding: Binding, wanted: Reach, filled: Filled, times: tuple[float, float], *, done: bool = False
+) -> Visited:
     return Visited(
         parents=len(wanted.keys),
         listed=wanted.elements,
@@ -176,5 +184,6 @@ def visited(binding: Binding, wanted: Reach, filled: Filled, worked: float, *, d
         quarantined=len({each.identity for each in filled.refused}),
         blocked=throttle.blocked(binding.alias),
         done=done,
-        worked=worked,
+        worked=times[0],
+        waited=times[1],
     )

@@ -177,7 +177,7 @@ def segment(job: Job, mine: Segment) -> Iterator[Progress]:
 def learned(held: Held, done: Visited, seconds: float) -> Progress:
     """Let the pace know what the chunk took; one for which others had to wait is followed by a smaller one."""
     pace = held.job.pace
-    took = timedelta(seconds=seconds)
+    took = timedelta(seconds=seconds - done.waited)
     pace.learn(parents=done.parents, elements=done.listed, size_bytes=done.size_bytes, took=took, fixed=done.fixed)
     held.job.post.add(done.listed, seconds)
     held.job.rest.earn(seconds, blocked=done.blocked > 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import django
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from cutover.errors import DeclarationError
@@ -33,6 +34,7 @@ def set_up(settings: str | None) -> None:
         )
     os.environ["DJANGO_SETTINGS_MODULE"] = module
     django.setup()
+    connections.close_all()  # what the project asked while it began has its own name
 
 
 @contextmanager
@@ -49,7 +51,10 @@ def named(command: str) -> Iterator[None]:
 
 
 def postgresql(alias: str) -> bool:
-    return connections[alias].vendor == "postgresql"
+    try:
+        return connections[alias].vendor == "postgresql"
+    except (ImproperlyConfigured, ImportError):  # a database of no concern here, whose driver is not here either
+        return False
 
 
 def from_manage(file: Path) -> str | None:

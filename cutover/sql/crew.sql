@@ -37,7 +37,7 @@ SELECT c.target_seconds, COALESCE(c.rest, 0), c.workers, c.set_by, c.set_at, w.b
     WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.pid <> ALL (%(own)s::int[])
       AND COALESCE(a.backend_type, 'client backend') = 'client backend'
       AND a.usesysid IS NOT NULL AND COALESCE(a.application_name, '') NOT IN ('cutover backfill', 'cutover status')
-      AND (a.state_change IS NULL OR a.state = 'active' OR a.state_change > clock_timestamp() - interval '1 second')
+      AND a.state IS DISTINCT FROM 'disabled' AND (a.state_change IS NULL OR a.state = 'active' OR a.state_change > clock_timestamp() - interval '1 second')
 )
 FROM (
     SELECT count(*) FILTER (WHERE cutover = %(name)s::text AND id < %(id)s::bigint) AS before, count(*) AS workers

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 from _bench import codecs, common
 from cutover import backfill
+from cutover.cli import project as command_line
 from cutover.mapping import Binding, bind
 from project.jobs.models import Job, JobLog
 from project.shapes.models import Device, Event
@@ -121,10 +122,12 @@ def worker(name: str, *, custom: bool = False, seconds: float | None = None) -> 
     if seconds is not None:
         options["stop"] = lambda: time.monotonic() > began + seconds
     chunks, filled, moved = [], 0.0, 0
-    for step in backfill.run(without_sql(bind(name)) if custom else bind(name), **options):
-        if step.chunk_parents:
-            chunks.append((step.seconds, step.chunk_parents))
-            filled, moved = time.monotonic() - began, step.elements
+    connection.close()
+    with command_line.named("backfill"):
+        for step in backfill.run(without_sql(bind(name)) if custom else bind(name), **options):
+            if step.chunk_parents:
+                chunks.append((step.seconds, step.chunk_parents))
+                filled, moved = time.monotonic() - began, step.elements
     return Worked(chunks, filled, moved)
 
 

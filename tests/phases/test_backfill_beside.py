@@ -93,6 +93,14 @@ def test_the_sessions_of_a_command_have_its_name(
     connection.close()
 
 
+def test_a_database_whose_driver_is_not_here_is_none_of_a_commands_business(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.settings, "other", {**connections.settings["default"], "ENGINE": "nowhere"})
+    with project.named("status"):
+        assert connections.settings["default"]["OPTIONS"]["application_name"] == "cutover status"
+
+
 def test_two_workers_of_one_command_are_alone(database: Database) -> None:
     """With the process that has started them: they ask the database several times a second."""
     binding = at_phase("job_logs", 2)

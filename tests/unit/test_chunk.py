@@ -126,15 +126,15 @@ def test_halving_ends_at_one() -> None:
     assert not pace.halve()
 
 
-@pytest.mark.parametrize("fixed", [0.06, 0.3])
-def test_what_a_chunk_takes_without_its_contents_never_crowds_them_out(fixed: float) -> None:
+@pytest.mark.parametrize(("fixed", "least"), [(0.06, 1.5), (0.3, 0.3)])
+def test_what_a_chunk_takes_without_its_contents_never_crowds_them_out(fixed: float, least: float) -> None:
     """A server far away, and a target that is shorter than a transaction without anything."""
     pace = Pace(target=timedelta(seconds=0.05))
     for _ in range(30):
         took = fixed + 100e-6 * pace.size
         pace.learn(parents=pace.size, elements=0, size_bytes=0, took=timedelta(seconds=took), fixed=fixed)
-    assert 1 <= 100e-6 * pace.size / fixed <= 3
-    assert pace.room + pace.fixed <= chunk.LONGEST.total_seconds()
+    assert least <= 100e-6 * pace.size / fixed <= 3
+    assert pace.room + pace.fixed <= chunk.STRETCHED * 0.05
 
 
 def test_where_writers_wait_a_chunk_gets_no_longer_for_it() -> None:
@@ -145,9 +145,26 @@ def test_where_writers_wait_a_chunk_gets_no_longer_for_it() -> None:
     assert 0.06 + 100e-6 * pace.size <= 0.11
 
 
-def test_a_shorter_target_holds_at_once() -> None:
+@pytest.mark.parametrize("share", [0.3, 0.6, 1.5])
+def test_a_commit_that_grows_with_the_contents_does_not_make_chunks_ever_longer(share: float) -> None:
+    pace = Pace(target=timedelta(seconds=0.05))
+    for _ in range(60):
+        worked = 100e-6 * pace.size
+        fixed = 0.015 + share * worked
+        pace.learn(parents=pace.size, elements=0, size_bytes=0, took=timedelta(seconds=worked + fixed), fixed=fixed)
+    assert 0.05 <= pace.room + pace.fixed <= 0.4
+
+
+def test_another_target_holds_at_once_and_there_and_back_is_the_same() -> None:
     pace = Pace(parents=1000)
+    for _ in range(10):
+        pace.retarget(timedelta(seconds=0.05))
+        assert pace.size == 100
+        pace.retarget(timedelta(seconds=0.5))
+        assert pace.size == 1000
+
+
+def test_another_target_changes_nothing_where_a_transaction_takes_longer_anyway() -> None:
+    pace = Pace(parents=1000, fixed=0.3, longest=timedelta(seconds=0.4))
     pace.retarget(timedelta(seconds=0.05))
-    assert pace.size == 100
-    pace.retarget(timedelta(seconds=0.5))
-    assert pace.size == 100
+    assert pace.size == 500  # 0.1 s beside 0.3 instead of 0.2
