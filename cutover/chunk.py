@@ -29,7 +29,7 @@ FIXED = 0.1  # of the time for its contents: what a chunk without anything may t
 WORTH = 2  # the contents of a chunk take so many times what it takes without them, at least
 LONGEST = timedelta(seconds=2)
 STRETCHED = (
-    8  # times the target a chunk may get for that, for part of what looks fixed (the commit) grows with the contents
+    8  # times the target is the most a chunk gets for that: its commit, which looks fixed, grows with its contents
 )
 
 

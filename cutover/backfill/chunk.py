@@ -32,9 +32,8 @@ def fill(binding: Binding, keys: Sequence[str], lengths: Lengths | None = None, 
         if wanted.lacking:
             done.refused += refused(stream, missing(binding, stream, left), wanted.lacking)
             continue
-        piped_over, inserted = piped.fill(
-            binding, stream, {key: lengths[key][0] for key in left} if lengths and alone else {}
-        )
+        counts = {key: lengths[key][0] for key in left if key in lengths} if lengths and alone else {}
+        piped_over, inserted = piped.fill(binding, stream, counts)
         done.inserted += inserted
         left = [key for key in left if key not in piped_over]
         whole, inserted = at_once(binding, stream, left) if left else (set(), 0)

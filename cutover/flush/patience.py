@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 OVERDUE_SECONDS = 1.0  # that a parent was found locked, before it is waited for
 REST_SECONDS = (
-    2.0  # after a wait in vain: who has the row locked may be waiting for the stream, and the others go on meanwhile
+    2.0  # after a wait in vain: who has the row locked may be waiting for the stream; the others go on meanwhile
 )
 Place = tuple[int, str]  # a stream, and the key of a parent
 
