@@ -56,6 +56,8 @@ SELECT (SELECT count(*) FROM damage_moves WHERE elements >= 0), COALESCE((SELECT
        COALESCE((SELECT sum(elements) FROM cutover_segment), 0)::bigint
 """
 
+DEADLOCK = "deadlock detected"
+
 
 @dataclass(frozen=True)
 class Account:
@@ -100,9 +102,7 @@ def install(connection: "psycopg.Connection[object]", child: str) -> None:
 
 def account(connection: "psycopg.Connection[object]", log: Path, since: int = 0) -> Account:
     """Everything that was written down in this database; the log is read from a place in it on."""
-    with log.open("rb") as opened:
-        opened.seek(since)
-        text = opened.read().decode(errors="replace")
+    text = written(log, since)
     began = {int(each) for each in re.findall(rf"damage: (\d+) in {connection.info.dbname}\b", text)}
     committed = {int(row[0]) for row in connection.execute("SELECT xid::text FROM damage_moves").fetchall()}  # type: ignore[index]
     figures: Any = connection.execute(FIGURES).fetchone()
@@ -115,8 +115,19 @@ def account(connection: "psycopg.Connection[object]", log: Path, since: int = 0)
         rows=rows,
         elements=elements,
         silenced=text.count("due to idle-in-transaction timeout"),
-        deadlocks=text.count("deadlock detected"),
+        deadlocks=text.count(DEADLOCK),
     )
+
+
+def deadlocks(log: Path, since: int = 0) -> int:
+    """How many the server has found."""
+    return written(log, since).count(DEADLOCK)
+
+
+def written(log: Path, since: int) -> str:
+    with log.open("rb") as opened:
+        opened.seek(since)
+        return opened.read().decode(errors="replace")
 
 
 def number(connection: "psycopg.Connection[object]", query: str) -> int:

@@ -14,15 +14,18 @@ WRITTEN_TO = 20  # parents
 
 
 def kills(stage: Stage, times: int) -> Outcome:
-    """SIGKILL for one of two workers at a random moment; the moments are such that the work lasts for all of them."""
+    """SIGKILL for one of two workers at a random moment, and earlier where the work is ahead: it lasts for all of them."""
     killed, life, bad = 0, 0.2, list[str]()
     with writing(stage.binding, stage.keys(WRITTEN_TO)) as memory:
         workers = [stage.worker() for _ in range(SIDE_BY_SIDE)]
         for number in range(1, times + 1):
-            time.sleep(stage.chance.uniform(0, life))
+            share = 0.8 * number / times  # of the work that may be done by this kill
+            moment = time.monotonic() + stage.chance.uniform(0, life)
+            while time.monotonic() < moment and stage.done() < share:
+                time.sleep(0.005)
             one = stage.chance.randrange(len(workers))
             killed += workers[one].kill()
-            if stage.complete():
+            if number < times and stage.complete():
                 bad.append(f"all was done after {number} of {times} kills")
                 break
             workers[one] = stage.worker()
@@ -30,8 +33,7 @@ def kills(stage: Stage, times: int) -> Outcome:
                 killed += sum(each.kill() for each in workers)
                 bad += stage.untrue(-signal.SIGKILL)
                 workers = [stage.worker() for _ in workers]
-            ahead = stage.done() > 0.8 * number / times
-            life = max(0.02, min(LONGEST_LIFE, life * (0.6 if ahead else 1.3)))
+            life = max(0.02, min(LONGEST_LIFE, life * (0.6 if stage.done() > share else 1.3)))
         for each in workers:
             if each.code() is None:
                 killed += each.kill()
