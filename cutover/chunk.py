@@ -7,9 +7,15 @@ Note [Three costs]
     empty parents blow up the next chunk with heavy ones. After each chunk the costs are corrected so that they would have
     predicted it, each by its share in the prediction (a normalised least mean squares step: Widrow and Hoff, 1960): empty
     parents teach nothing about elements. A cost falls by half at most, so a chunk is at most twice as large as experience allows;
-    it rises at once. What a transaction takes whatever it holds is no fault of its parents and is left out: as it was measured,
-    and a tenth of the rest. It takes part of the target, but never so much of a chunk that it is hardly anything else: a server
-    far away, or one that waits for a standby, would otherwise be given a parent at a time.
+    it rises at once.
+
+Note [What a chunk takes without its contents]
+    Round trips, planning and a commit take their time whatever a chunk holds: milliseconds here, most of a second where the
+    server is far away or waits for a standby. Charged to the parents it would ask for ever smaller chunks, each of them as long,
+    down to one parent at a time. It is where the line through two chunks, one after the other and clearly apart in size, meets
+    none (a secant). Sizes that stay alike teach nothing about it, so when they have fallen to a half since it was last seen, the
+    next chunk is a trial with twice the contents. It takes part of the target, but the contents stay worth it: twice as long,
+    within bounds.
 """
 
 from collections.abc import Iterable
@@ -18,6 +24,7 @@ from datetime import timedelta
 from typing import Self
 
 TARGET = timedelta(seconds=0.5)  # Percona's pt-online-schema-change, --chunk-time
+LOCKING = timedelta(seconds=0.1)  # at most, where parents are locked: writers wait as long as a chunk takes
 BESIDE = timedelta(seconds=0.05)  # while others are at work: their commits write out what a chunk has left in the WAL
 FIRST_PARENTS = 100
 MOST_ELEMENTS = 25_000
@@ -25,12 +32,13 @@ MOST_BYTES = 16 * 1024 * 1024
 SMOOTHING = 0.5
 LONG = 2_000  # stored bytes: about where PostgreSQL puts a document beside its row, and to read it costs
 AHEAD = 1.25
-FIXED = 0.1  # of the time for its contents: what a chunk without anything may take beyond what was measured
-WORTH = 2  # the contents of a chunk take so many times what it takes without them, at least
+FIXED = 0.1  # of the time for its contents: noise
+WORTH = 2  # the contents of a chunk take so many times what it takes without them
 LONGEST = timedelta(seconds=2)
-STRETCHED = (
-    8  # times the target is the most a chunk gets for that: its commit, which looks fixed, grows with its contents
-)
+STRETCHED = 8  # times the target is the most the contents get for that
+APART = 1.4  # times the contents of another: enough to tell what both take without any
+KIN = 1.2  # parents, elements and bytes of two chunks of a kind are in the same proportion, within this
+TRIAL = 1.7  # times the contents: what is otherwise the next chunk, to be apart from the last one
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,22 @@ class Costs:
         return self.parent * parents + self.element * elements + self.byte * size_bytes
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """What one has held, and the seconds that it took."""
+
+    parents: int
+    elements: int
+    size_bytes: int
+    seconds: float
+
+    def times(self, other: Self) -> float:
+        """How many times the contents of another it has held, where both are of a kind; 0 where they are not."""
+        mine, others = ((each.parents, each.elements, each.size_bytes) for each in (self, other))
+        ratios = [a / b if a and b else 0.0 for a, b in zip(mine, others, strict=True) if a or b]
+        return ratios[0] if max(ratios) <= KIN * min(ratios) else 0.0
+
+
 @dataclass
 class Pace:
     """What the next chunk may hold, learned from those before it.
@@ -64,8 +88,10 @@ class Pace:
         parents: how many parents like the last ones fill the target time.
         most_elements, most_bytes: ceilings, whatever was learned; they bound memory.
         smallest, largest: bounds of `size`.
-        longest: that a chunk gets for the sake of what it takes without its contents.
+        longest: that a chunk gets for the sake of what it takes without its contents; no more than `target` where others wait.
         fixed: seconds that it takes without them.
+        seen_at: `parents` when that was last seen.
+        trial: times its usual contents the next chunk may hold.
         per_stored: seconds for each stored byte of a long document, by the elements that it turned out to hold.
     """
 
@@ -79,18 +105,26 @@ class Pace:
     fixed: float = 0.0
     costs: Costs = field(default_factory=Costs)
     per_stored: float = 10e-6
+    last: Chunk | None = None
+    seen_at: float = 0.0
+    trial: float = 1.0
 
     @property
     def size(self) -> int:
         """How many parents to look at."""
-        return max(self.smallest, min(self.largest, int(self.parents)))
+        return max(self.smallest, min(self.largest, int(self.parents * self.trial)))
+
+    @property
+    def usual(self) -> float:
+        """Seconds for the contents of a chunk."""
+        target, longest = self.target.total_seconds(), self.longest.total_seconds()
+        worth = min(WORTH * self.fixed, STRETCHED * target, longest - self.fixed)
+        return max(target - self.fixed, worth, min(target, FIXED * longest))
 
     @property
     def room(self) -> float:
-        """Seconds for the contents of a chunk."""
-        target = self.target.total_seconds()
-        longest = min(STRETCHED * target, self.longest.total_seconds())
-        return max(target - self.fixed, min(WORTH * self.fixed, longest - self.fixed), FIXED * min(target, longest))
+        """Seconds for the contents of the next one."""
+        return self.usual * self.trial
 
     @property
     def most_parents(self) -> float:
@@ -121,20 +155,18 @@ class Pace:
 
     def retarget(self, target: timedelta) -> None:
         """Take another target time from now on, and at once so many parents more or less as there is room."""
-        before, self.target = self.room, target
-        self.parents = max(1.0, self.parents * self.room / before)
+        before, self.target = self.usual, target
+        self.parents = max(1.0, self.parents * self.usual / before)
 
-    def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta, fixed: float = 0.0) -> None:
-        """Take one chunk into account: at most double, half way towards what would have filled the target time.
-
-        `fixed` are the seconds of it that its contents had no part in, where they were measured.
-        """
+    def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta) -> None:
+        """Take one chunk into account: at most double, half way towards what would have filled the target time."""
         if parents == 0:
             return
-        self.fixed += (fixed - self.fixed) * SMOOTHING
-        seconds = max(took.total_seconds() - fixed, 1e-4)
-        self.learn_costs(parents, elements, size_bytes, seconds)
-        wanted = parents * self.room / seconds
+        now = Chunk(parents, elements, size_bytes, took.total_seconds())
+        self.learn_fixed(now)
+        seconds = max(now.seconds - self.fixed, FIXED * now.seconds, 1e-4)
+        self.learn_costs(now, seconds)
+        wanted = parents * self.usual / seconds
         if elements:
             wanted = min(wanted, parents * self.most_elements / elements)
         if size_bytes:
@@ -143,13 +175,26 @@ class Pace:
         # A chunk that one heavy parent has cut short says little about how many of the next ones fit.
         least = self.parents / 2 if parents < self.size else 1.0
         self.parents = max(1.0, least, min(smoothed, self.parents * 2))
+        alike = self.last is not None and now.times(self.last) > 0
+        self.last, self.trial = now, 1.0
+        if alike and self.parents <= self.seen_at / TRIAL and self.longest > self.target:
+            self.trial, self.seen_at = TRIAL, self.parents
 
-    def learn_costs(self, parents: int, elements: int, size_bytes: int, seconds: float) -> None:
-        """Correct the costs where they would not have predicted the chunk."""
-        expected = self.costs.seconds(parents, elements, size_bytes)
-        above = max(expected, seconds - FIXED * self.room)
+    def learn_fixed(self, now: Chunk) -> None:
+        """Where the line through this chunk and the last one meets none; Note [What a chunk takes without its contents]."""
+        times = 0.0 if self.last is None else now.times(self.last)
+        if self.last is not None and times and not 1 / APART < times < APART:
+            meets = (self.last.seconds * times - now.seconds) / (times - 1)
+            self.fixed = max(meets, (self.fixed + max(meets, 0.0)) / 2)  # too little is worse than too much
+            self.seen_at = self.parents
+        self.fixed = min(self.fixed, now.seconds)
+
+    def learn_costs(self, chunk: Chunk, seconds: float) -> None:
+        """Correct the costs where they would not have predicted what the contents took."""
+        expected = self.costs.seconds(chunk.parents, chunk.elements, chunk.size_bytes)
+        above = max(expected, seconds - FIXED * self.usual)
         aim = above if expected <= seconds else expected + (seconds - expected) * SMOOTHING
-        self.costs = self.costs.corrected(parents, elements, size_bytes, aim)
+        self.costs = self.costs.corrected(chunk.parents, chunk.elements, chunk.size_bytes, aim)
 
     def halve(self) -> bool:
         """Take half as much; False when there is but one parent left to take."""

@@ -171,7 +171,7 @@ class Control(models.Model):
 
     cutover = models.CharField(max_length=30, primary_key=True)
     target_seconds = models.FloatField(null=True)  # null is the default
-    rest = models.FloatField(default=0)  # share of the time
+    rest = models.FloatField(null=True)  # share of the time
     workers = models.IntegerField(null=True)  # null is any number
     set_by = models.TextField(default="")
     set_at = models.DateTimeField(null=True)

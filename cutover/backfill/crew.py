@@ -15,7 +15,8 @@ from cutover.backfill.controls import Controls
 from cutover.mapping import Binding
 from cutover.sql import query
 
-EVERY_SECONDS = 1.0  # a worker that has nothing new to say still says that it is there
+EVERY_SECONDS = 1.0  # a worker that has nothing new to say still says that it is there,
+OFTEN = 3  # and so many times before it would be taken for gone
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ def live(binding: Binding) -> list[Worker]:
     return [Worker(*row) for row in db.rows(binding.alias, query("crew", "live"), values)]
 
 
+def others(binding: Binding) -> bool:
+    """Whether sessions are at work that are none of our command line's backfills and status."""
+    return bool(looked(binding, 0)[-1])
+
+
+def looked(binding: Binding, worker: int | None) -> tuple[Any, ...]:
+    own = beside.backends(binding.alias)
+    values = {"name": binding.name, "id": worker, "seconds": lease.hold(), "own": own}
+    return db.rows(binding.alias, query("crew", "look"), values)[0]
+
+
 @dataclass(frozen=True)
 class Look:
     """What a worker goes by.
@@ -93,9 +105,7 @@ class Post:
         """The controls, and who else is at work."""
         if self.id is None:
             self.enter()
-        own = beside.backends(self.binding.alias)
-        values = {"name": self.binding.name, "id": self.id, "seconds": lease.hold(), "own": own}
-        *found, before, workers, others = db.rows(self.binding.alias, query("crew", "look"), values)[0]
+        *found, before, workers, others = looked(self.binding, self.id)
         now = controls.made(tuple(found))
         return Look(now, self.surplus(now, before), others, alone=not others and workers <= 1)
 
@@ -112,8 +122,9 @@ class Post:
         self.id = db.scalar(self.binding.alias, query("crew", "enter"), {"name": self.binding.name, **values})
 
     def say(self, segment: int | None, waiting: str) -> None:
-        """What it does or waits for: at once where that is new, and once a second."""
-        if (segment, waiting) == self.said and time.monotonic() - self.said_at < EVERY_SECONDS:
+        """What it does or waits for: at once where that is new, and again before it would be taken for gone."""
+        every = min(EVERY_SECONDS, lease.hold() / OFTEN)
+        if (segment, waiting) == self.said and time.monotonic() - self.said_at < every:
             return
         values: dict[str, Any] = {"id": self.id, "segment": segment, "waiting": waiting}
         if self.id is None or not db.run(self.binding.alias, query("crew", "say"), values):

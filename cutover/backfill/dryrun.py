@@ -16,7 +16,7 @@ from django.db import transaction
 from psycopg import sql
 
 from cutover import db
-from cutover.backfill import chunk, columns, controls, difference, plan, reach, streaming, visit
+from cutover.backfill import chunk, columns, controls, crew, difference, plan, reach, streaming, visit
 from cutover.chunk import Pace
 from cutover.mapping import Binding, document
 from cutover.sql import query
@@ -43,6 +43,7 @@ class Estimate:
         total, ahead: everything, and what no chunk has done yet.
         share: of the table that was read; 1.0 is all of it, and the numbers are exact.
         elements_per_second: of one worker; None where there is nothing to go by.
+        rest: the share of the time in which a worker rests, as long as others are at work or not, as they are now.
         source: "chunks" of this cutover, or a "trial"; empty where there was neither.
     """
 
@@ -78,12 +79,12 @@ def estimate(binding: Binding) -> Estimate:
     parts = {**parts_of(binding), "sample": sample}
     values = {"name": binding.name, "planned": plan.planned(binding)}
     found = [round(each / share) for each in db.rows(binding.alias, query("dryrun", "count", **parts), values)[0]]
-    now, source = controls.read(binding), "chunks"
+    rest, source = controls.read(binding).resting(others=crew.others(binding)), "chunks"
     speed = controls.measured(binding)
     if speed is None:
         speed, source = trial(binding, parts), "trial"
     return Estimate(
-        binding.name, Amount(*found[:3]), Amount(*found[3:]), share, speed, "" if speed is None else source, now.rest
+        binding.name, Amount(*found[:3]), Amount(*found[3:]), share, speed, "" if speed is None else source, rest
     )
 
 

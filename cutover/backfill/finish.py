@@ -103,12 +103,12 @@ def visits(held: Held) -> Iterator[Progress]:
 def revisited(held: Held, found: list[Dirty]) -> Iterator[Progress]:
     """Visit parents in which a look found a gap, once each."""
     while found and not held.job.stop():
-        some = dirty.some(found, held.job.pace)
-        yield from one_visit(held, some)
-        found = [each for each in found if each not in some]
+        done = yield from one_visit(held, found)
+        found = [each for each in found if each.parent_key not in done.over]
 
 
-def one_visit(held: Held, found: list[Dirty]) -> Iterator[Progress]:
+def one_visit(held: Held, found: list[Dirty]) -> Generator[Progress, None, Visited]:
+    """Visit as many of the first of these as a chunk takes."""
     yield from held.waits()
     started = time.monotonic()
 
@@ -117,6 +117,7 @@ def one_visit(held: Held, found: list[Dirty]) -> Iterator[Progress]:
 
     done = held.chunk(attempt)
     yield learned(held, done, time.monotonic() - started)
+    return done
 
 
 def last_look(held: Held) -> Generator[Progress, None, dict[str, dict[str, int]]]:

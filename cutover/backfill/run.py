@@ -18,7 +18,6 @@ from cutover.errors import Refused
 from cutover.mapping import Binding
 from cutover.phase import Phase
 
-LOCKING_TARGET = timedelta(seconds=0.1)  # where parents are locked, writers wait as long as a chunk takes
 LOCKING_PARENTS = 100
 MOST_PARENTS = 20_000  # their keys come to the worker
 MOST_ELEMENTS = 250_000  # these do not; what the server sorts beyond its work_mem goes to disk
@@ -37,8 +36,8 @@ def run(
     """Work until everything is filled; the last Progress is `finished`, unless `stop` said to stop between two chunks.
 
     `hold` is asked before each chunk and says why to wait, or None. `target` holds where nobody has set another (`controls`);
-    without one a chunk takes half a second, and a twentieth while others are at work. Other workers are told from others by the
-    name of their connection, `cutover backfill`, as the command line gives it.
+    without one a chunk takes half a second, and a twentieth while others are at work, with a rest after each; workers are told
+    from them by the name of their connection, `cutover backfill`, as the command line gives it.
 
     Raises:
         Refused: rows are not written yet, or the column is gone.
@@ -90,7 +89,7 @@ def permit(binding: Binding) -> None:
 def pace(binding: Binding, target: timedelta) -> Pace:
     """How chunks begin and how large they get; small ones where parents are locked or pass through Python."""
     if binding.cutover.rewrites:
-        return Pace(target=min(target, LOCKING_TARGET), longest=LOCKING_TARGET, largest=LOCKING_PARENTS, parents=10)
+        return Pace(target=min(target, chunk.LOCKING), longest=chunk.LOCKING, largest=LOCKING_PARENTS, parents=10)
     if not difference.compiles(binding):
         return Pace(target=target, largest=MOST_PARENTS, most_bytes=PYTHON_BYTES)
     return Pace(target=target, largest=MOST_PARENTS, most_elements=MOST_ELEMENTS, most_bytes=MOST_BYTES)

@@ -86,7 +86,8 @@ def custom(alias: str) -> str | None:
 def hidden(alias: str) -> str | None:
     """What this role may not see."""
     sessions = db.scalar(alias, query("throttle", "hidden_sessions"))
-    unseen = [f"whether {sessions} sessions are at work"] if sessions else []
+    unseen = [f"whether {sessions} other sessions are at work"] if sessions > 1 else []
+    unseen += ["whether another session is at work"] if sessions == 1 else []
     if conf.replica_lag() is not None and conf.replica_lag_sql() is None:
         count = db.scalar(alias, query("throttle", "hidden_replicas"))
         unseen += [f"how far {count} replicas are behind"] if count else []

@@ -35,14 +35,13 @@ class Visited:
     """What one transaction has done.
 
     Attributes:
-        parents: how many parents it has looked at.
+        parents: how many parents it has looked at; of those it was asked for, `over` need no visit any more.
         listed: how many elements their lists hold.
         blocked: how many sessions waited for it.
         done: whether nothing is left behind the cursor.
         held: why it did nothing; empty where it did.
-        worked: seconds that it took to read and fill them.
         waited: seconds that it waited for others to leave its segment.
-        fixed: seconds that the transaction took beside both.
+        seconds: that the transaction took beside that.
     """
 
     parents: int = 0
@@ -53,22 +52,22 @@ class Visited:
     blocked: int = 0
     done: bool = False
     held: str = ""
-    worked: float = 0.0
     waited: float = 0.0
-    fixed: float = 0.0
+    seconds: float = 0.0
+    over: frozenset[str] = frozenset()
 
 
 Visit = Callable[P, Visited | None]
 
 
 def timed(visit: Visit[P]) -> Visit[P]:
-    """With the time of the transaction that was not spent on its parents."""
+    """With the time of the transaction, its commit included."""
 
     @wraps(visit)
     def timing(*args: P.args, **more: P.kwargs) -> Visited | None:
         started = time.monotonic()
         done = visit(*args, **more)
-        return done and replace(done, fixed=time.monotonic() - started - done.worked - done.waited)
+        return done and replace(done, seconds=time.monotonic() - started - done.waited)
 
     return timing
 
@@ -88,14 +87,12 @@ def next_chunk(
         held = throttle.held(ledger.read(binding.alias, binding.name))
         if held:
             return Visited(held=held)
-        began = time.monotonic()
         wanted = reach.after(binding, segment, found[0], pace)
         filled = fill(binding, wanted, precise=precise, alone=alone)
-        worked = time.monotonic() - began
         cursor = wanted.keys[-1] if wanted.keys else None
         done = not wanted.keys
         lease.advance(binding, segment, cursor=cursor, parents=len(wanted.keys), elements=filled.inserted, done=done)
-        return visited(binding, wanted, filled, (worked, waited), done=done)
+        return visited(binding, wanted, filled, waited, done=done)
 
 
 @timed
@@ -124,15 +121,13 @@ def again(
         parts = {"parent": binding.parent.identifier, "parent_key": binding.parent.key, "type": binding.parent.type}
         db.rows(binding.alias, query("backfill", "cover", **parts), {"name": binding.name, "keys": keys})
         waited = time.monotonic() - arrived
-        began = time.monotonic()
         there = reach.existing(binding, keys)
         wanted = reach.among(binding, keys, pace)
         filled = fill(binding, wanted, precise=precise, alone=alone)
-        worked = time.monotonic() - began
         over = set(wanted.keys) | (set(keys) - there)
         marks.visited(binding.alias, [each.id for each in dirty if each.parent_key in over])
         lease.advance(binding, lane, cursor=None, parents=len(wanted.keys), elements=filled.inserted)
-        return visited(binding, wanted, filled, (worked, waited))
+        return replace(visited(binding, wanted, filled, waited), over=frozenset(over))
 
 
 def prepare(binding: Binding) -> None:
@@ -173,9 +168,7 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool, alone: bool = True) 
     return done
 
 
-def visited(
-    binding: Binding, wanted: Reach, filled: Filled, times: tuple[float, float], *, done: bool = False
-) -> Visited:
+def visited(binding: Binding, wanted: Reach, filled: Filled, waited: float, *, done: bool = False) -> Visited:
     return Visited(
         parents=len(wanted.keys),
         listed=wanted.elements,
@@ -184,6 +177,5 @@ def visited(
         quarantined=len({each.identity for each in filled.refused}),
         blocked=throttle.blocked(binding.alias),
         done=done,
-        worked=times[0],
-        waited=times[1],
+        waited=waited,
     )

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from django.db import Error
 
-from cutover import chunk
 from cutover.backfill import attempts, lease, throttle, visit
 from cutover.backfill.attempts import Kind
 from cutover.backfill.crew import Post
@@ -62,9 +61,8 @@ class Job:
     def look(self) -> str:
         """Take over what was set meanwhile; why there are too many workers for this one, or nothing."""
         seen = self.post.look()
-        usual = chunk.BESIDE if seen.others else chunk.TARGET
-        self.pace.retarget(min(self.most, seen.controls.target or self.target or usual))
-        self.rest.share, self.alone = seen.controls.rest, seen.alone
+        self.pace.retarget(min(self.most, seen.controls.chunks(others=seen.others, usual=self.target)))
+        self.rest.share, self.alone = seen.controls.resting(others=seen.others), seen.alone
         return seen.surplus
 
     def surplus(self) -> str:
@@ -177,8 +175,8 @@ def segment(job: Job, mine: Segment) -> Iterator[Progress]:
 def learned(held: Held, done: Visited, seconds: float) -> Progress:
     """Let the pace know what the chunk took; one for which others had to wait is followed by a smaller one."""
     pace = held.job.pace
-    took = timedelta(seconds=seconds - done.waited)
-    pace.learn(parents=done.parents, elements=done.listed, size_bytes=done.size_bytes, took=took, fixed=done.fixed)
+    took = timedelta(seconds=done.seconds)  # of the attempt that was committed
+    pace.learn(parents=done.parents, elements=done.listed, size_bytes=done.size_bytes, took=took)
     held.job.post.add(done.listed, seconds)
     held.job.rest.earn(seconds, blocked=done.blocked > 0)
     told = held.told(seconds, done)

@@ -40,7 +40,12 @@ class Gently:
     help="How many workers are to work in all, on all machines. Those that are missing are started here; those above the number"
     " wait, and say so. 0: any number.",
 )
-@click.option("--target", type=click.FloatRange(0.01, 60), metavar="SECONDS", help="How long a chunk takes.")
+@click.option(
+    "--target",
+    type=click.FloatRange(0.01, 60),
+    metavar="SECONDS",
+    help="How long a chunk takes, unless its transaction takes long without anything in it. Usually 0.5, and 0.05 beside others.",
+)
 @click.option(
     "--rest", type=click.FloatRange(0, 0.95), metavar="SHARE", help="Share of the time in which a worker rests."
 )
@@ -48,10 +53,16 @@ class Gently:
     "--nice", "preset", flag_value="nice", help="The same as --target 0.05 --rest 0.5: slower, and easier on others."
 )
 @click.option(
+    "--usual",
+    "preset",
+    flag_value="usual",
+    help="As without any of these: as fast as --full, but shorter chunks and a rest after each while others are at work.",
+)
+@click.option(
     "--full",
     "preset",
     flag_value="full",
-    help="The usual target (0.5 s, or 0.05 s beside others) without a rest.",
+    help="The same as --target 0.5 --rest 0, while others are at work too.",
 )
 @click.option("--worker", default="", metavar="NAME", help="A name for this worker, shown in status.")
 @click.option(
@@ -102,9 +113,8 @@ def asked(preset: str | None, *, target: float | None, rest: float | None, worke
         return Gently(target, rest, workers)
     if (target, rest) != (None, None):
         raise DeclarationError(f"--{preset} sets --target and --rest itself.", hint="Give one or the other.")
-    if preset == "full":
-        return Gently(0, 0, workers)
-    return Gently(controls.NICE_TARGET.total_seconds(), controls.NICE_REST, workers)
+    target, rest = controls.PRESETS[preset]
+    return Gently(target, rest, workers)
 
 
 def set_pace(binding: Binding, gently: Gently, *, as_json: bool) -> int:

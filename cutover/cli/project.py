@@ -34,20 +34,33 @@ def set_up(settings: str | None) -> None:
         )
     os.environ["DJANGO_SETTINGS_MODULE"] = module
     django.setup()
-    connections.close_all()  # what the project asked while it began has its own name
 
 
 @contextmanager
 def named(command: str) -> Iterator[None]:
-    """Connections made within are called `cutover COMMAND` in pg_stat_activity, whatever the project calls its own."""
+    """Connections are called `cutover COMMAND` in pg_stat_activity within, whatever the project calls its own.
+
+    What was opened before is closed at the beginning, and what was opened within at the end, unless it is inside a transaction.
+    """
     before = {alias: connections.settings[alias]["OPTIONS"] for alias in connections if postgresql(alias)}
     for alias, options in before.items():
         connections.settings[alias]["OPTIONS"] = {**options, "application_name": f"cutover {command}"}
+        close(alias)
     try:
         yield
     finally:
         for alias, options in before.items():
             connections.settings[alias]["OPTIONS"] = options
+            close(alias)
+
+
+def close(alias: str) -> None:
+    """The connection, and the pool in which it would be used again under its old name."""
+    connection = connections[alias]
+    if connection.connection is None or not connection.in_atomic_block:
+        connection.close()
+        if connection.settings_dict["OPTIONS"].get("pool"):
+            connection.close_pool()  # type: ignore[attr-defined]
 
 
 def postgresql(alias: str) -> bool:

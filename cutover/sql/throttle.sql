@@ -13,6 +13,7 @@ SELECT count(*) FROM pg_stat_replication WHERE state IS NULL
 -- name: hidden_sessions
 -- How many sessions there are of which this role may not see whether they are at work.
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state IS NULL AND backend_type IS NULL AND usesysid IS NOT NULL
+  AND COALESCE(application_name, '') !~ '^cutover (backfill|status)\M'
 
 -- name: archiver
 -- Whether the archiving of WAL fails: what it keeps fills the disk.

@@ -40,7 +40,7 @@ class Held(NamedTuple):
 
 def pace() -> Pace:
     """How many parents are mended in one transaction, to begin with."""
-    return Pace(parents=5, target=TARGET, most_elements=MOST_ELEMENTS, largest=MOST_PARENTS)
+    return Pace(parents=5, target=TARGET, longest=TARGET, most_elements=MOST_ELEMENTS, largest=MOST_PARENTS)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ Found = tuple[Any, list[Finding]]
 
 def pace() -> Pace:
     """How many parents are locked together, to begin with."""
-    return Pace(parents=10, target=HELD, most_elements=MOST_ELEMENTS, largest=MOST_PARENTS)
+    return Pace(parents=10, target=HELD, longest=HELD, most_elements=MOST_ELEMENTS, largest=MOST_PARENTS)
 
 
 def confirmed(binding: Binding, parents: Sequence[Parent], held: Pace) -> Iterator[Found]:

@@ -79,7 +79,7 @@ def figures(seen: Seen) -> list[str]:
 
 def turn(name: str, jobs: list[int], seen: Seen, options: Options) -> float:
     """Some seconds of appends; only those count during which the backfill was at work."""
-    target, rest = (controls.NICE_TARGET.total_seconds(), controls.NICE_REST) if name == NICE else (0.0, 0.0)
+    target, rest = controls.PRESETS[NICE if name == NICE else "usual"]
     controls.change(bind("job_logs"), who="bench", target=target, rest=rest)
     data.begin("job_logs")
     *many, hot = jobs

@@ -198,7 +198,7 @@ def staged(
     sides.history(uri, name, parents, most=most)
     with psycopg.connect(uri, autocommit=True) as opened:
         audit.install(opened, binding.child.name)
-    controls.change(binding, who="test", target=TARGET_SECONDS)
+    controls.change(binding, who="test", target=TARGET_SECONDS, rest=0)
     began = server.log.stat().st_size
     with nursery(lease) as workers:
         yield Stage(binding, server, uri, sides.chance(seed), workers, began)

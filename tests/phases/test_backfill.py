@@ -7,7 +7,8 @@ import pytest
 
 from backfilling import EXAMPLES, all_rows, elements, execute, parent, to_the_end
 from cutover import backfill, ledger
-from cutover.backfill import difference, quarantine
+from cutover.backfill import difference, dirty, finish, lease, plan, quarantine, work
+from cutover.chunk import Pace
 from cutover.errors import Refused
 from databases import Database
 from stages import at_phase, move_only
@@ -40,6 +41,19 @@ def test_every_shape_becomes_rows_and_a_second_run_adds_none(
     assert backfill.why_incomplete(binding) == [f"The backfill of {name} has not begun."]
     to_the_end(binding)
     assert all_rows(binding) == before
+
+
+def test_what_a_look_has_found_is_visited_whole_however_little_a_chunk_takes(database: Database) -> None:
+    binding = at_phase("device_events", 2)
+    found = [str(parent(binding, number, [{"kind": "a", "count": n} for n in range(10)])) for number in range(1, 6)]
+    plan.make(binding)
+    lane = lease.take(binding, "one", lane=True)
+    assert lane is not None
+    job = work.Job(binding, "one", Pace(most_elements=10), lambda: False, None)
+    told = list(finish.revisited(work.Held(job, lane), dirty.suspects(found)))
+    job.post.leave()
+    assert [each.chunk_parents for each in told if each.chunk_parents] == [1] * 5
+    assert len(all_rows(binding)) == 50
 
 
 def test_history_gets_no_time_but_its_own(database: Database) -> None:

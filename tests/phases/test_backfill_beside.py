@@ -25,23 +25,23 @@ Connect = Callable[..., psycopg.Connection[Any]]
 VALUES = {"name": "job_logs", "id": 1, "seconds": 60.0}
 
 
-def at_work(binding: Binding) -> tuple[timedelta, bool]:
-    """The target of the next chunk, and whether it may use a second connection."""
+def at_work(binding: Binding) -> tuple[timedelta, float, bool]:
+    """The target of the next chunk, the share of the time at rest, and whether it may use a second connection."""
     job = work.Job(binding, "one", pace(binding, chunk.TARGET), lambda: False, None)
     job.look()
     job.post.leave()
-    return job.pace.target, job.alone
+    return job.pace.target, job.rest.share, job.alone
 
 
 def alone(binding: Binding) -> bool:
-    return at_work(binding) == (chunk.TARGET, True)
+    return at_work(binding) == (chunk.TARGET, 0.0, True)
 
 
 def test_a_chunk_is_short_and_on_one_connection_while_others_are_at_work(database: Database, connect: Connect) -> None:
     binding, other = at_phase("job_logs", 2), connect()
     wait_until(lambda: alone(binding), 10)
     other.execute("SELECT 1")
-    assert at_work(binding) == (chunk.BESIDE, False)
+    assert at_work(binding) == (chunk.BESIDE, controls.BESIDE_REST, False)
     wait_until(lambda: alone(binding), 10)
     other.pgconn.send_query(b"SELECT pg_sleep(3)")
     other.pgconn.flush()
@@ -49,14 +49,21 @@ def test_a_chunk_is_short_and_on_one_connection_while_others_are_at_work(databas
         "SELECT state = 'active' AND state_change < now() - interval '1.5 s' FROM pg_stat_activity WHERE pid = {}"
     )
     wait_until(lambda: execute(None, sleeping.format(other.info.backend_pid)) == [(True,)], 10)
-    assert at_work(binding) == (chunk.BESIDE, False)
+    assert at_work(binding) == (chunk.BESIDE, controls.BESIDE_REST, False)
 
 
-def test_a_target_that_was_set_holds_beside_others_too(database: Database, connect: Connect) -> None:
+def test_what_was_set_holds_beside_others_too(database: Database, connect: Connect) -> None:
     binding, other = at_phase("job_logs", 2), connect()
     controls.change(binding, who="ann", target=0.3)
     other.execute("SELECT 1")
-    assert at_work(binding) == (timedelta(seconds=0.3), False)
+    assert at_work(binding) == (timedelta(seconds=0.3), controls.BESIDE_REST, False)
+    controls.change(binding, who="ann", rest=0)
+    other.execute("SELECT 1")
+    assert at_work(binding) == (timedelta(seconds=0.3), 0.0, False)
+    target, rest = controls.PRESETS["usual"]
+    controls.change(binding, who="ann", target=target, rest=rest)
+    other.execute("SELECT 1")
+    assert at_work(binding) == (chunk.BESIDE, controls.BESIDE_REST, False)
 
 
 def test_its_own_second_connection_is_nobody_else(database: Database) -> None:
@@ -69,26 +76,33 @@ def test_its_own_second_connection_is_nobody_else(database: Database) -> None:
         beside.close("default")
 
 
-def test_the_toolkits_own_sessions_are_none_of_the_others(database: Database, connect: Connect) -> None:
-    """Whoever waits for a segment, starts workers or looks at the status asks again and again, and writes nothing."""
-    binding, other = at_phase("job_logs", 2), connect(application_name="cutover backfill")
+@pytest.mark.parametrize("name", ["cutover backfill", "cutover status - 10.0.0.1:5432"])
+def test_the_toolkits_own_sessions_are_none_of_the_others(database: Database, connect: Connect, name: str) -> None:
+    """Through a pooler that adds an address as well.
+
+    Whoever waits for a segment, starts workers or looks at the status asks again and again, and writes nothing.
+    """
+    binding, other = at_phase("job_logs", 2), connect(application_name=name)
     other.pgconn.send_query(b"SELECT pg_sleep(4)")
     other.pgconn.flush()
     wait_until(lambda: alone(binding), 3)
     crew.Post(bind("ticket_history"), "two").enter()
-    assert at_work(binding) == (chunk.TARGET, False), "another worker keeps a core of its own"
+    assert at_work(binding) == (chunk.TARGET, 0.0, False), "another worker keeps a core of its own"
 
 
 def test_the_sessions_of_a_command_have_its_name(
     database: Database, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Those that the project has opened before as well; and nothing that comes after it."""
     monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "application_name", "web")
     asked = "SELECT current_setting('application_name')"
     connection.close()
+    assert db.scalar("default", asked) == "web"
     with project.named("backfill"):
         assert db.scalar("default", asked) == "cutover backfill"
-    connection.close()
     assert db.scalar("default", asked) == "web"
+    with transaction.atomic(), project.named("backfill"):
+        assert db.scalar("default", asked) == "web"
     monkeypatch.undo()
     connection.close()
 
@@ -129,7 +143,7 @@ def test_what_a_role_may_not_see_counts_as_work(database: Database, connect: Con
             assert db.rows("default", query("crew", "look"), values)[0][-1] is False
             execute(None, "SET LOCAL ROLE cutover_blind")
             assert db.rows("default", query("crew", "look"), values)[0][-1] is True
-            assert "may not see whether " in str(strain.hidden("default"))
+            assert "other session" in str(strain.hidden("default"))
     finally:
         other.close()
         execute(None, "DROP OWNED BY cutover_blind")

@@ -12,9 +12,9 @@ from django.conf import LazySettings
 from psycopg import sql
 
 from backfilling import EXAMPLES, execute, parent, to_the_end
-from cutover import backfill
+from cutover import backfill, chunk
 from cutover.backfill import controls, crew, plan, throttle, visit, work
-from cutover.backfill.run import LOCKING_TARGET, pace
+from cutover.backfill.run import pace
 from cutover.chunk import Pace
 from cutover.errors import DeclarationError
 from cutover.mapping import Binding
@@ -261,7 +261,7 @@ def test_where_parents_are_locked_a_longer_target_is_not_obeyed(
     assert post.look().controls.target == timedelta(seconds=10)
     job = work.Job(binding, "one", pace(binding, timedelta(seconds=0.5)), lambda: False, None)
     job.look()
-    assert job.pace.target == LOCKING_TARGET
+    assert job.pace.target == chunk.LOCKING
 
 
 def test_a_worker_rests_its_share_of_the_time_and_no_longer_than_a_few_seconds() -> None:

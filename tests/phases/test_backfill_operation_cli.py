@@ -204,7 +204,7 @@ def test_where_workers_run_a_pace_is_set_for_them_and_none_is_started(start: Sta
     assert "job_logs: chunks of 0.02 s, rests 90% of the time, at most 1 at work." in err
     assert len(backfill.status(binding).workers) == 1
     assert said(start("backfill", "job_logs", "--full"))[0] == 0
-    assert str(controls.read(binding)) == "chunks of 0.5 s, 0.05 s while others are at work, at most 1 at work"
+    assert str(controls.read(binding)) == "chunks of 0.5 s, at most 1 at work"
     assert said(worker)[0] == 0
 
 
@@ -214,6 +214,9 @@ def test_where_none_runs_a_pace_is_set_and_kept(start: Start) -> None:
     assert code == 0, err
     assert str(controls.read(binding)) == "chunks of 0.05 s, rests 50% of the time"
     assert len(all_rows(binding)) == 9
+    assert said(start("backfill", "job_logs", "--usual"))[0] == 0
+    usual = "chunks of 0.5 s (while others are at work chunks of 0.05 s, rests 33% of the time)"
+    assert str(controls.read(binding)) == usual
 
 
 def test_a_dry_run_counts_and_estimates_and_changes_nothing(start: Start) -> None:

@@ -129,7 +129,7 @@ def test_a_role_that_may_not_see_the_lag_is_told_so(primary: Server, programs: P
         execute(None, f"SET ROLE {name}")
         (note,) = backfill.status(binding).notes
     assert note == (
-        "This role may not see whether 1 sessions are at work nor how far 1 replicas are behind nor how much WAL waits to be "
+        "This role may not see whether another session is at work nor how far 1 replicas are behind nor how much WAL waits to be "
         "archived: grant it pg_monitor."
     )
     connections.close_all()
