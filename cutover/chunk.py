@@ -13,8 +13,8 @@ Note [What a chunk takes without its contents]
     Round trips, planning and a commit take their time whatever a chunk holds: milliseconds here, most of a second where the
     server is far away or waits for a standby. Charged to the parents it would ask for ever smaller chunks, each of them as long,
     down to one parent at a time. It is where the line through two chunks, one after the other and clearly apart in size, meets
-    none (a secant). Sizes that stay alike teach nothing about it, so when they have fallen to a half since it was last seen, the
-    next chunk is a trial with twice the contents. It takes part of the target, but the contents stay worth it: twice as long,
+    none (a secant). Sizes that stay alike teach nothing about it, so when they have come down clearly since it was last seen, the
+    next chunk is a trial with as much more in it. It takes part of the target, but the contents stay worth it: twice as long,
     within bounds.
 """
 
