@@ -14,8 +14,8 @@ Note [What a chunk takes without its contents]
     server is far away or waits for a standby. Charged to the parents it would ask for ever smaller chunks, each of them as long,
     down to one parent at a time. It is where the line through two chunks, one after the other and clearly apart in size, meets
     none (a secant). Sizes that stay alike teach nothing about it, so when they have come down clearly since it was last seen, the
-    next chunk is a trial with as much more in it. It takes part of the target, but the contents stay worth it: twice as long,
-    within bounds.
+    next chunk is a trial with as much more in it, or somewhat less where that keeps it within twice the target. It takes part of
+    the target, but the contents stay worth it: twice as long, within bounds.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from typing import Self
 
 TARGET = timedelta(seconds=0.5)  # Percona's pt-online-schema-change, --chunk-time
 LOCKING = timedelta(seconds=0.1)  # at most, where parents are locked: writers wait as long as a chunk takes
-BESIDE = timedelta(seconds=0.05)  # while others are at work: their commits write out what a chunk has left in the WAL
+BESIDE = timedelta(seconds=0.05)  # while others are at work: less at a time that they wait out
 FIRST_PARENTS = 100
 MOST_ELEMENTS = 25_000
 MOST_BYTES = 16 * 1024 * 1024
@@ -38,7 +38,7 @@ LONGEST = timedelta(seconds=2)
 STRETCHED = 8  # times the target is the most the contents get for that
 APART = 1.4  # times the contents of another: enough to tell what both take without any
 KIN = 1.2  # parents, elements and bytes of two chunks of a kind are in the same proportion, within this
-TRIAL = 1.7  # times the contents: what is otherwise the next chunk, to be apart from the last one
+TRIAL, LEAST_TRIAL = 1.7, 1.45  # times the contents: what is otherwise the next chunk, to be apart from the last one
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Pace:
         smallest, largest: bounds of `size`.
         longest: that a chunk gets for the sake of what it takes without its contents; no more than `target` where others wait.
         fixed: seconds that it takes without them.
-        seen_at: `parents` when that was last seen.
+        seen_at: parents of the chunk in which that was last seen.
         trial: times its usual contents the next chunk may hold.
         per_stored: seconds for each stored byte of a long document, by the elements that it turned out to hold.
     """
@@ -106,7 +106,7 @@ class Pace:
     costs: Costs = field(default_factory=Costs)
     per_stored: float = 10e-6
     last: Chunk | None = None
-    seen_at: float = 0.0
+    seen_at: int = 0
     trial: float = 1.0
 
     @property
@@ -118,8 +118,8 @@ class Pace:
     def usual(self) -> float:
         """Seconds for the contents of a chunk."""
         target, longest = self.target.total_seconds(), self.longest.total_seconds()
-        worth = min(WORTH * self.fixed, STRETCHED * target, longest - self.fixed)
-        return max(target - self.fixed, worth, min(target, FIXED * longest))
+        left = max(longest - self.fixed, min(target, FIXED * longest))
+        return max(target - self.fixed, min(WORTH * self.fixed, STRETCHED * target, left))
 
     @property
     def room(self) -> float:
@@ -163,7 +163,8 @@ class Pace:
         if parents == 0:
             return
         now = Chunk(parents, elements, size_bytes, took.total_seconds())
-        self.learn_fixed(now)
+        times = 0.0 if self.last is None else now.times(self.last)
+        self.learn_fixed(now, times)
         seconds = max(now.seconds - self.fixed, FIXED * now.seconds, 1e-4)
         self.learn_costs(now, seconds)
         wanted = parents * self.usual / seconds
@@ -175,18 +176,18 @@ class Pace:
         # A chunk that one heavy parent has cut short says little about how many of the next ones fit.
         least = self.parents / 2 if parents < self.size else 1.0
         self.parents = max(1.0, least, min(smoothed, self.parents * 2))
-        alike = self.last is not None and now.times(self.last) > 0
         self.last, self.trial = now, 1.0
-        if alike and self.parents <= self.seen_at / TRIAL and self.longest > self.target:
-            self.trial, self.seen_at = TRIAL, self.parents
+        if times and parents <= self.seen_at / TRIAL and self.longest > self.target:
+            left = 2 * self.target.total_seconds() / now.seconds
+            self.trial = left if LEAST_TRIAL <= left < TRIAL else TRIAL
+            self.seen_at = parents
 
-    def learn_fixed(self, now: Chunk) -> None:
+    def learn_fixed(self, now: Chunk, times: float) -> None:
         """Where the line through this chunk and the last one meets none; Note [What a chunk takes without its contents]."""
-        times = 0.0 if self.last is None else now.times(self.last)
         if self.last is not None and times and not 1 / APART < times < APART:
             meets = (self.last.seconds * times - now.seconds) / (times - 1)
             self.fixed = max(meets, (self.fixed + max(meets, 0.0)) / 2)  # too little is worse than too much
-            self.seen_at = self.parents
+            self.seen_at = now.parents
         self.fixed = min(self.fixed, now.seconds)
 
     def learn_costs(self, chunk: Chunk, seconds: float) -> None:

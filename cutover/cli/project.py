@@ -11,9 +11,11 @@ import django
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
+from psycopg.pq import TransactionStatus
 
 from cutover.errors import DeclarationError
 
+AT_REST = (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)  # the latter is a connection that is gone
 DEFAULT = re.compile(r"""setdefault\(\s*["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 
 
@@ -55,9 +57,10 @@ def named(command: str) -> Iterator[None]:
 
 
 def close(alias: str) -> None:
-    """The connection, and the pool in which it would be used again under its old name."""
+    """The connection, and the pool in which it would be used again under its old name; not what a transaction is open in."""
     connection = connections[alias]
-    if connection.connection is None or not connection.in_atomic_block:
+    opened = connection.connection
+    if opened is None or (not connection.in_atomic_block and opened.info.transaction_status in AT_REST):
         connection.close()
         if connection.settings_dict["OPTIONS"].get("pool"):
             connection.close_pool()  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 
 from _bench import codecs, common
 from cutover import backfill
@@ -122,7 +122,6 @@ def worker(name: str, *, custom: bool = False, seconds: float | None = None) -> 
     if seconds is not None:
         options["stop"] = lambda: time.monotonic() > began + seconds
     chunks, filled, moved = [], 0.0, 0
-    connection.close()
     with command_line.named("backfill"):
         for step in backfill.run(without_sql(bind(name)) if custom else bind(name), **options):
             if step.chunk_parents:

@@ -103,6 +103,12 @@ def test_the_sessions_of_a_command_have_its_name(
     assert db.scalar("default", asked) == "web"
     with transaction.atomic(), project.named("backfill"):
         assert db.scalar("default", asked) == "web"
+    transaction.set_autocommit(False)
+    execute(None, "CREATE TABLE not_committed ()")
+    with project.named("backfill"):
+        assert db.scalar("default", "SELECT to_regclass('not_committed')::text") == "not_committed"
+    transaction.rollback()
+    transaction.set_autocommit(True)
     monkeypatch.undo()
     connection.close()
 

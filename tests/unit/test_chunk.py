@@ -76,7 +76,7 @@ def test_no_chunk_of_several_parents_takes_twice_the_target_however_they_are_mix
 ) -> None:
     pace = Pace(target=timedelta(seconds=target), largest=20_000, most_elements=250_000, most_bytes=64 * 1024 * 1024)
     longest = max(seconds for parents, seconds in chunks(pace, mixed(), truth) if parents > 1)
-    assert longest <= 2 * max(target, truth[0] * (1 + chunk.WORTH))
+    assert longest <= 2 * target
 
 
 @pytest.mark.parametrize("elements", [0, 10, 1_000])
