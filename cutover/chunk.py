@@ -141,6 +141,10 @@ class Pace:
         """How many bytes alone fill the target time."""
         return min(self.most_bytes, self.room / self.costs.byte)
 
+    def times(self, parents: int, elements: int, size_bytes: int) -> float:
+        """How many chunks these would fill: the sum of their shares."""
+        return parents / self.most_parents + elements / self.elements + size_bytes / self.size_bytes
+
     @property
     def stored_bytes(self) -> float:
         """How many stored bytes of long documents to read: a little more than fit, for what they hold is known only then."""

@@ -80,6 +80,7 @@ class Segment(models.Model):
     lower = models.TextField(null=True)  # exclusive; null is from the beginning
     upper = models.TextField(null=True)  # inclusive; null is to the end
     cursor = models.TextField(null=True)
+    inside = models.TextField(null=True)  # JSON: how far in the parent behind the cursor, of which a portion is filled
     token = models.UUIDField(null=True)
     worker = models.TextField(default="")
     leased_until = models.DateTimeField(null=True)

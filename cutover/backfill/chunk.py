@@ -5,12 +5,16 @@ would insert it twice. It opens no transaction; the caller has made sure that no
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import DataError, transaction
 
 from cutover import db
 from cutover.backfill import columns, difference, direct, misplaced, piped
+from cutover.backfill.direct import Way
 from cutover.backfill.missing import Filled, Missing, Refused
+from cutover.backfill.portion import Inside, Portion
 from cutover.backfill.reach import Lengths, holding
 from cutover.codecs import Undecodable, element
 from cutover.mapping import Binding, BoundStream
@@ -19,42 +23,84 @@ from cutover.pairing import token
 Found = tuple[str, str, str | None, str, int]
 
 
-def fill(binding: Binding, keys: Sequence[str], lengths: Lengths | None = None, *, alone: bool = True) -> Filled:
+@dataclass(frozen=True)
+class Whole:
+    """What was done without pairing: for the parents `over`, in which nothing is amiss; what a portion leaves, and to come."""
+
+    over: frozenset[str] = frozenset()
+    inserted: int = 0
+    left: int = 0
+    inside: Inside | None = None
+
+
+def fill(
+    binding: Binding,
+    keys: Sequence[str],
+    lengths: Lengths | None = None,
+    *,
+    alone: bool = True,
+    portion: Portion | None = None,
+) -> Filled:
     """Insert what is missing; what cannot become a row comes back with its reason.
 
-    A parent whose length is known to be 0 in a stream is not visited for it. Where `alone`, a second connection helps.
+    A parent whose length is known to be 0 in a stream is not visited for it. Where `alone`, a second connection helps. Of one
+    parent only a `portion` is inserted where that can be done without pairing.
     """
     done = Filled(0, [])
     for stream in binding.streams:
         wanted, left = columns.of(binding, stream), holding(stream, keys, lengths)
         if not left:
             continue
+        if portion and lengths and done.inserted and done.inside:
+            done.unfinished = done.inserted + lengths[left[0]][stream.number] > portion.most
+            if done.unfinished:  # the next stream has a chunk of its own
+                break
         if wanted.lacking:
             done.refused += refused(stream, missing(binding, stream, left), wanted.lacking)
             continue
-        counts = {key: lengths[key][0] for key in left if key in lengths} if lengths and alone else {}
+        counts = {key: lengths[key][0] for key in left if key in lengths} if lengths and alone and not portion else {}
         piped_over, inserted = piped.fill(binding, stream, counts)
         done.inserted += inserted
         left = [key for key in left if key not in piped_over]
-        whole, inserted = at_once(binding, stream, left) if left else (set(), 0)
-        done.inserted += inserted
-        left = [key for key in left if key not in whole]
+        full = at_once(binding, stream, left, portion) if left else Whole()
+        done.inserted, done.inside = done.inserted + full.inserted, full.inside
+        if full.left:
+            done.unfinished = True
+            break
+        left = [key for key in left if key not in full.over]
         if left:
+            portion = None  # what was paired may be no newest part of its list
             found = db.rows(binding.alias, difference.fill(binding, stream), {"keys": left, **wanted.parameters})
             done.inserted += sum(row[4] for row in found if row[0] == "inserted")
             done.refused += refused(stream, [row for row in found if row[0] != "inserted"])
     return done
 
 
-def at_once(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> tuple[set[str], int]:
-    """Fill whole lists: the parents that need nothing more, and how many rows were inserted (Note [Direct])."""
+def at_once(binding: Binding, stream: BoundStream, keys: Sequence[str], portion: Portion | None = None) -> Whole:
+    """Fill lists up without pairing, or a portion of one parent's (Note [Direct])."""
     values = {"keys": list(keys), **columns.of(binding, stream).parameters}
     try:
         with transaction.atomic(using=binding.alias):
-            found = db.one(binding.alias, direct.fill(binding, stream), values)
+            if portion is None:
+                return whole(binding, stream, values, Way.WHOLE)
+            values, before = {**values, "most": portion.most}, portion.before(keys[0], stream.number)
+            if before is not None:
+                done = whole(binding, stream, {**values, "version": before.version, "rows": before.rows}, Way.NEXT)
+                if done.over:
+                    return done
+            return whole(binding, stream, values, Way.PORTION)
     except DataError:
-        return set(), 0
-    return (set(), 0) if found is None else (set(found[0]), int(found[1]))
+        return Whole()
+
+
+def whole(binding: Binding, stream: BoundStream, values: dict[str, Any], way: Way) -> Whole:
+    """One statement. Raises DataError where an element is none of the stream."""
+    found = db.one(binding.alias, direct.fill(binding, stream, way), values)
+    if found is None:
+        return Whole()
+    over, inserted, left, version, rows = found
+    inside = None if version is None else Inside(values["keys"][0], stream.number, version, int(rows))
+    return Whole(frozenset(over), int(inserted), int(left), inside if over else None)
 
 
 def missing(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> list[Found]:
@@ -82,13 +128,13 @@ def one(
     lacking: Sequence[str],
 ) -> Iterator[Refused]:
     if what == "misplaced":
-        yield from whole(stream, parent, value)
+        yield from odd(stream, parent, value)
     else:
         reason = no_row(lacking) if what == "missing" else why(stream, what, key, value)
         yield Missing(parent, key, value, occurrence).refused(stream.name, reason)
 
 
-def whole(stream: BoundStream, parent: str, document: object) -> Iterator[Refused]:
+def odd(stream: BoundStream, parent: str, document: object) -> Iterator[Refused]:
     for each in misplaced.find(stream, document):
         yield Refused(each.stream, parent, each.key, token(each.value), 1, each.reason, each.path)
 

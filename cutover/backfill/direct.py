@@ -1,13 +1,15 @@
-"""The fast way of a chunk: lists for which no row stands yet are inserted whole, the others are left to `difference`.
+"""The fast way of a chunk: lists whose rows are their newest elements, or that have none, are filled up without pairing.
 
-Almost every parent is visited once and has no rows then; what pairing would find for it is known without pairing: all of its
-list. It only writes statements, and runs nothing.
+Almost every parent is visited once, and has no rows then but those of appends since the dual write; what pairing would find for
+it is known without pairing: the rest of its list. Other lists are left to `difference`. It only writes statements, and runs
+nothing.
 
 Note [Direct]
     The elements are read by casts that raise, and are proved by writing them out again and comparing. So a chunk that holds
     one bad element fails as a whole, inside a savepoint, and `difference` does it again, which raises for nothing.
 """
 
+from enum import Enum
 from functools import cache
 
 from psycopg import sql
@@ -17,13 +19,29 @@ from cutover.backfill import columns, difference, misplaced, reach
 from cutover.mapping import Binding, BoundStream, document, rows
 from cutover.sql import query
 
+VERSION = sql.SQL("tableoid::text || ' ' || xmin::text || ' ' || ctid::text")
+
+
+class Way(Enum):
+    """How much to fill, and whether what is there is compared."""
+
+    WHOLE = "whole lists"
+    PORTION = "so many elements of one parent"
+    NEXT = "the same where nothing has changed since the last portion"
+
 
 @cache
-def fill(binding: Binding, stream: BoundStream) -> str:
-    """The statement that inserts whole lists; its parameters are the keys and `columns.of(...).parameters`."""
+def fill(binding: Binding, stream: BoundStream, way: Way = Way.WHOLE) -> str:
+    """The statement that fills lists up; its parameters are the keys and `columns.of(...).parameters`.
+
+    A portion also takes `most`, how many rows to make; and the next one `version` and `rows`, what the parent is to be like
+    (Note [Portions] in `portion`).
+    """
+    standing = query("backfill", "standing", version=VERSION, **difference.tables(binding))
     parts: dict[str, sql.Composable] = {
         **taken_apart(binding, stream),
-        "whole": whole(binding, stream),
+        "whole": whole(binding, stream, way),
+        "standing": sql.SQL("NULL, NULL") if way is Way.WHOLE else standing,
         # Where no position says the order, the primary key does, and has to be drawn in it.
         "ordered": sql.SQL(
             "ORDER BY cutover_parent, cutover_key, cutover_age DESC" if binding.position is None else ""
@@ -86,21 +104,26 @@ def number(stream: BoundStream) -> sql.Identifier:
     return sql.Identifier(f"n{stream.number}")
 
 
-def whole(binding: Binding, stream: BoundStream) -> sql.Composed:
-    """The common table expressions up to `cutover_done`."""
+def whole(binding: Binding, stream: BoundStream, way: Way = Way.WHOLE) -> sql.Composed:
+    """The common table expressions up to `cutover_lists`."""
+    element = rows.element(binding, stream) if stream.codec.compiles else sql.SQL("NULL")
+    elements = sql.SQL("array_agg(({})::text ORDER BY {})").format(element, rows.newest_first(binding))
+    direction = sql.SQL("ASC" if stream.newest_first else "DESC")
+    tables, sure = difference.tables(binding), way is Way.NEXT
     parts: dict[str, sql.Composable] = {
-        **difference.tables(binding),
+        **tables,
         "document": document.stored_document(binding),
         "lists": document.lists(stream, difference.DOCUMENT),
         "misplaced": misplaced.condition(stream, difference.DOCUMENT),
         "key": rows.key(binding, stream),
-        "element": rows.element(binding, stream) if stream.codec.compiles else sql.SQL("NULL"),
+        "row_elements": sql.SQL("NULL") if sure else elements,
+        "other": sql.SQL("FALSE") if sure else query("backfill", "compared", direction=direction),
+        "changed": query("backfill", "changed", version=VERSION, **tables) if sure else sql.SQL("FALSE"),
         "unreadable": reach.unreadable(binding),
-        "newest_first": rows.newest_first(binding),
         "shown": stream.shown,
         "stands": rows.stands(binding),
         "fillable": fillable(stream),
-        "direction": sql.SQL("ASC" if stream.newest_first else "DESC"),
+        "taken": sql.SQL("w.length - w.have") if way is Way.WHOLE else query("backfill", "portion"),
     }
     return query("backfill", "whole", **parts)
 
@@ -117,7 +140,7 @@ def order(stream: BoundStream) -> dict[str, sql.Composable]:
 
 
 def fillable(stream: BoundStream) -> sql.Composable:
-    """Whether a list, none of whose elements has a row, can be inserted as it is, as far as all its elements together say."""
+    """Whether the rest of a list can be inserted as it is, as far as all its elements together say."""
     tests: list[sql.Composable] = []
     if stream.key_field is not None:
         tests.append(sql.SQL("(l.key IS NOT NULL AND {})").format(difference.key_fits(stream, sql.SQL("l.key"))))

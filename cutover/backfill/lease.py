@@ -57,8 +57,8 @@ def release(binding: Binding, segment: Segment) -> None:
         connections[binding.alias].close()
 
 
-def lock(binding: Binding, segment: Segment) -> tuple[str | None] | None:
-    """Lock its row until the end of the transaction: its cursor, or None where somebody has taken it over.
+def lock(binding: Binding, segment: Segment) -> tuple[str | None, str | None] | None:
+    """Lock its row until the end of the transaction: its cursor and what a portion has left, or None where it is taken over.
 
     A worker that stands still now, or whose machine is gone, would keep the row locked, and nobody could take it over: the
     server is told to end a transaction that is idle for so long.
@@ -69,10 +69,24 @@ def lock(binding: Binding, segment: Segment) -> tuple[str | None] | None:
 
 
 def advance(
-    binding: Binding, segment: Segment, *, cursor: str | None, parents: int, elements: int, done: bool = False
+    binding: Binding,
+    segment: Segment,
+    *,
+    cursor: str | None,
+    parents: int,
+    elements: int,
+    inside: str | None = None,
+    done: bool = False,
 ) -> None:
-    """Say what was done, in the transaction that has done it."""
-    values = {**mine(segment), "cursor": cursor, "parents": parents, "elements": elements, "done": done}
+    """Say what was done, in the transaction that has done it; a cursor of None stays where it is."""
+    values = {
+        **mine(segment),
+        "cursor": cursor,
+        "parents": parents,
+        "elements": elements,
+        "inside": inside,
+        "done": done,
+    }
     db.run(binding.alias, query("backfill", "advance"), {**values, "seconds": hold()})
 
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from cutover.backfill.portion import Inside
 from cutover.pairing import token
 
 
@@ -56,7 +57,14 @@ class Refused:
 
 @dataclass
 class Filled:
-    """What was done for some parents."""
+    """What was done for some parents.
+
+    Attributes:
+        unfinished: whether more is to come of the parent: this was a portion of it.
+        inside: what it leaves for the next one.
+    """
 
     inserted: int
     refused: list[Refused]
+    unfinished: bool = False
+    inside: Inside | None = None

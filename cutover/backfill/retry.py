@@ -114,11 +114,9 @@ def visits(held: work.Held, rest: Rest) -> Iterator[Retried]:
         done = held.chunk(partial(attempt, held.job.binding, rest.parents))
         work.learned(held, done, time.monotonic() - started)
         if not done.held:
-            # A chunk takes the first parents in the order of their keys; where all of them are gone, none.
-            del rest.parents[: done.parents or held.job.pace.size]
-            rest.told = replace(
-                rest.told, visited=rest.told.visited + done.parents, rows=rest.told.rows + done.inserted
-            )
+            left = [each for each in rest.parents if each not in done.over]
+            over, rest.parents = len(rest.parents) - len(left), left
+            rest.told = replace(rest.told, visited=rest.told.visited + over, rows=rest.told.rows + done.inserted)
         yield replace(rest.told, waiting=done.held)
 
 

@@ -102,9 +102,9 @@ def statement(binding: Binding, stream: BoundStream) -> str:
     parts = {
         "whole": direct.whole(binding, stream),
         # Of a slice its oldest element: the last one of it where the newest come first.
-        "place": sql.SQL(
-            "l.floor - least(s.first + z.size, l.length)" if newest_first else "l.floor - l.length + s.first"
-        ),
+        "place": sql.SQL("l.floor + l.have - s.behind" if newest_first else "l.floor + l.have - l.length + s.first"),
+        "begin": sql.SQL("l.have" if newest_first else "0"),
+        "end": sql.SQL("l.length" if newest_first else "(l.length - l.have)"),
         "oldest_first": sql.SQL("DESC" if newest_first else "ASC"),
     }
     return db.render(query("backfill", "pour", **parts))

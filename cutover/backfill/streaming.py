@@ -94,7 +94,7 @@ def differences(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> t
         except (ValueError, RecursionError) as error:
             refused.append(Refused(misplaced.DOCUMENT, key, None, one.text, 1, f"The document is no JSON: {error}."))
             continue
-        refused += chunk.whole(stream, key, document)
+        refused += chunk.odd(stream, key, document)
         for lists in snapshot.lists(stream, one, document).values():
             if stream.key_field is None or lists.key is not None:
                 found += missing(binding, stream, key, lists, floors.get(key, 0))

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from cutover import db, ledger, marks, snapshot
-from cutover.backfill import chunk, difference, lease, quarantine, reach, streaming, throttle
+from cutover.backfill import chunk, difference, lease, portion, quarantine, reach, streaming, throttle
 from cutover.backfill.lease import Segment
 from cutover.backfill.missing import Filled
 from cutover.backfill.reach import Reach
@@ -36,7 +36,7 @@ class Visited:
 
     Attributes:
         parents: how many parents it has looked at; of those it was asked for, `over` need no visit any more.
-        listed: how many elements their lists hold.
+        listed: how many elements their lists hold, or what a portion of one weighs in them.
         blocked: how many sessions waited for it.
         done: whether nothing is left behind the cursor.
         held: why it did nothing; empty where it did.
@@ -88,10 +88,9 @@ def next_chunk(
         if held:
             return Visited(held=held)
         wanted = reach.after(binding, segment, found[0], pace)
-        filled = fill(binding, wanted, precise=precise, alone=alone)
-        cursor = wanted.keys[-1] if wanted.keys else None
-        done = not wanted.keys
-        lease.advance(binding, segment, cursor=cursor, parents=len(wanted.keys), elements=filled.inserted, done=done)
+        filled = fill(binding, wanted, pace, found[1], precise=precise, alone=alone)
+        over, done = full(wanted, filled), not wanted.keys
+        lease.advance(binding, segment, cursor=over[-1] if over else None, **told(over, filled), done=done)
         return visited(binding, wanted, filled, waited, done=done)
 
 
@@ -112,7 +111,8 @@ def again(
     with db.read_committed(binding.alias):
         prepare(binding)
         arrived = time.monotonic()
-        if lease.lock(binding, lane) is None:
+        found = lease.lock(binding, lane)
+        if found is None:
             return None
         held = throttle.held(ledger.read(binding.alias, binding.name))
         if held:
@@ -123,10 +123,10 @@ def again(
         waited = time.monotonic() - arrived
         there = reach.existing(binding, keys)
         wanted = reach.among(binding, keys, pace)
-        filled = fill(binding, wanted, precise=precise, alone=alone)
-        over = set(wanted.keys) | (set(keys) - there)
+        filled = fill(binding, wanted, pace, found[1], precise=precise, alone=alone)
+        over = set(full(wanted, filled)) | (set(keys) - there)
         marks.visited(binding.alias, [each.id for each in dirty if each.parent_key in over])
-        lease.advance(binding, lane, cursor=None, parents=len(wanted.keys), elements=filled.inserted)
+        lease.advance(binding, lane, cursor=None, **told(full(wanted, filled), filled))
         return replace(visited(binding, wanted, filled, waited), over=frozenset(over))
 
 
@@ -150,8 +150,13 @@ def prepare(binding: Binding) -> None:
     db.set_locals(binding.alias, settings)
 
 
-def fill(binding: Binding, wanted: Reach, *, precise: bool, alone: bool = True) -> Filled:
-    """Fill parents by SQL, and through Python where SQL cannot; their quarantine holds afterwards what is left."""
+def fill(
+    binding: Binding, wanted: Reach, pace: Pace, inside: str | None = None, *, precise: bool, alone: bool = True
+) -> Filled:
+    """Fill parents by SQL, and through Python where SQL cannot; their quarantine holds afterwards what is left.
+
+    One parent that is far more than a chunk holds is filled by a portion where it can be; `inside` is what the last one has left.
+    """
     if not wanted.keys:
         return Filled(0, [])
     db.set_local(binding.alias, "lock_timeout", PARENT_LOCK_TIMEOUT)
@@ -159,7 +164,10 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool, alone: bool = True) 
         snapshot.lock(binding, [binding.key(key) for key in wanted.keys])
     by_python = wanted.keys if precise or not difference.compiles(binding) else wanted.unreadable
     by_sql = [key for key in wanted.keys if key not in set(by_python)]
-    done = chunk.fill(binding, by_sql, wanted.lengths, alone=alone) if by_sql else Filled(0, [])
+    part = portion.wanted(binding, wanted, pace, inside)
+    done = chunk.fill(binding, by_sql, wanted.lengths, alone=alone, portion=part) if by_sql else Filled(0, [])
+    if done.unfinished:
+        return done
     if by_python:
         whole = not precise and not difference.compiles(binding)
         more = streaming.fill(binding, by_python, whole=whole)
@@ -168,11 +176,23 @@ def fill(binding: Binding, wanted: Reach, *, precise: bool, alone: bool = True) 
     return done
 
 
+def full(wanted: Reach, filled: Filled) -> list[str]:
+    """The parents that need nothing more."""
+    return [] if filled.unfinished else wanted.keys
+
+
+def told(over: list[str], filled: Filled) -> dict[str, Any]:
+    """What the segment is told of a chunk."""
+    inside = filled.inside.text() if filled.unfinished and filled.inside else None
+    return {"parents": len(over), "elements": filled.inserted, "inside": inside}
+
+
 def visited(binding: Binding, wanted: Reach, filled: Filled, waited: float, *, done: bool = False) -> Visited:
+    share = filled.inserted / wanted.elements if filled.unfinished else 1.0
     return Visited(
         parents=len(wanted.keys),
-        listed=wanted.elements,
-        size_bytes=wanted.size_bytes,
+        listed=round(wanted.elements * share),
+        size_bytes=round(wanted.size_bytes * share),
         inserted=filled.inserted,
         quarantined=len({each.identity for each in filled.refused}),
         blocked=throttle.blocked(binding.alias),

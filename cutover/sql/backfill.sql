@@ -68,25 +68,30 @@ UNION ALL SELECT 'misplaced', parent_key::text, NULL, document::text, NULL FROM 
 UNION ALL SELECT 'inserted', NULL, NULL, NULL, count(*) FROM cutover_inserted
 
 -- name: direct
--- Fill whole lists for which no row stands yet, at the speed of a plain INSERT ... SELECT. It raises where an element is none
--- of the stream. It returns the parents that need nothing more of this stream, and how many rows it has inserted.
+-- Fill what lists have beside their newest elements, which have rows, at the speed of a plain INSERT ... SELECT. It raises where
+-- an element is none of the stream. It returns the parents with which nothing is amiss; for them how many rows it has
+-- inserted, and how many elements are left to the next portion; and for that what the parent is like.
 WITH {whole},
 cutover_inserted AS (
     INSERT INTO {child} ({names})
     SELECT {names} FROM (
         SELECT {columns}, m.* FROM (
             SELECT l.parent_key AS cutover_parent, l.key AS cutover_key, e.value AS cutover_element, ({age}) AS cutover_age,
-                   l.floor - ({age}) AS cutover_place, {decoded}
+                   l.floor + l.have - ({age}) AS cutover_place, {decoded}
             FROM cutover_lists l CROSS JOIN LATERAL (
                 SELECT value, ordinality FROM {each}(l.list) WITH ORDINALITY e(value, ordinality) {oldest_first}) e
-            WHERE l.free AND l.done OFFSET 0
+            WHERE l.free AND l.done AND ({age}) > l.have AND ({age}) <= l.have + l.taken OFFSET 0
         ) m
     ) AS {row}
     WHERE CASE WHEN ({proof}) AND ({shown}) THEN TRUE ELSE 1 / (cutover_age * 0) = 1 END
     {ordered}
 )
 SELECT ARRAY(SELECT DISTINCT parent_key::text FROM cutover_lists WHERE done),
-       COALESCE((SELECT sum(length) FROM cutover_lists WHERE free AND done), 0)
+       s.inserted, s.left_over, {standing}
+FROM (
+    SELECT COALESCE(sum(taken), 0) AS inserted, COALESCE(sum(length - have - taken), 0) AS left_over
+    FROM cutover_lists WHERE free AND done
+) s
 
 -- name: occupied
 -- Which of some parents have rows that stand for something.
@@ -131,25 +136,23 @@ COPY {child} ({names}) FROM STDIN (FORMAT BINARY)
 SELECT pg_current_xact_id()::text
 
 -- name: whole
--- Part: for each list whether it can be filled whole (`free`), or has its rows already, newest first; and the parents of
--- which that holds for every list.
+-- Part: for each list how many of its newest elements are what all of its rows say (`have`), whether there are more of them to
+-- be filled as they are (`free`), how many of those to take now, and whether all lists of its parent are so (`done`).
 cutover_rows AS MATERIALIZED (
-    SELECT {fk} AS parent_key, {key} AS key, array_agg(({element})::text ORDER BY {newest_first}) AS elements
+    SELECT {fk} AS parent_key, {key} AS key, count(*) AS length, {row_elements} AS elements
     FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) AND {shown} AND {stands} GROUP BY 1, 2
 ),
 cutover_lists AS MATERIALIZED (
-    SELECT w.*, bool_and(w.fine) OVER (
-        PARTITION BY w.parent_key ORDER BY w.key ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS done
+    SELECT w.*, bool_and(w.fine) OVER all_lists AS done, {taken} AS taken
     FROM (
-        SELECT p.parent_key, l.key, l.list, l.length, l.length > 0 AND r.elements IS NULL AS free,
-               CASE WHEN l.length > 0 AND r.elements IS NULL
+        SELECT p.parent_key, l.key, l.list, l.length, l.length > h.have AS free, h.have,
+               CASE WHEN l.length > h.have
                     THEN (SELECT least(0, min({position})) FROM {child} WHERE {fk} = p.parent_key) END AS floor,
-               CASE WHEN p.odd THEN FALSE WHEN COALESCE(l.length, 0) = 0 THEN TRUE WHEN r.elements IS NULL THEN {fillable}
-                    ELSE r.elements[1:l.length] = ARRAY(
-                        SELECT e.value::text FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality)
-                        ORDER BY ordinality {direction}) END AS fine
+               CASE WHEN p.odd THEN FALSE WHEN COALESCE(l.length, 0) = 0 THEN TRUE
+                    WHEN h.have > 0 AND {other} THEN FALSE
+                    WHEN h.have = l.length THEN TRUE ELSE {fillable} END AS fine
         FROM (
-            SELECT p.parent_key, p.document, p.unreadable OR {misplaced} AS odd
+            SELECT p.parent_key, p.document, p.unreadable OR {misplaced} OR {changed} AS odd
             FROM (SELECT {parent_key} AS parent_key, {document} #> '{{}}' AS document, {unreadable} AS unreadable
                   FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[]) OFFSET 0) p OFFSET 0
         ) p
@@ -159,8 +162,31 @@ cutover_lists AS MATERIALIZED (
                 FROM {lists} y OFFSET 0) x
         ) l ON TRUE
         LEFT JOIN cutover_rows r ON r.parent_key = p.parent_key AND r.key IS NOT DISTINCT FROM l.key
-    ) w
+        CROSS JOIN LATERAL (SELECT least(COALESCE(r.length, 0), l.length) AS have) h
+        OFFSET 0
+    ) w WINDOW all_lists AS (PARTITION BY w.parent_key)
 )
+
+-- name: portion
+-- Part: how many elements of a list to take, of as many as its parent has in a portion.
+greatest(0, least(w.length - w.have, %(most)s::bigint + w.length - w.have
+    - sum(w.length - w.have) OVER (PARTITION BY w.parent_key ORDER BY w.key ROWS UNBOUNDED PRECEDING)))
+
+-- name: compared
+-- Part: whether rows are other elements than the newest ones of a list.
+r.elements[1:h.have] <> ARRAY(
+    SELECT e.value::text FROM jsonb_array_elements(l.list) WITH ORDINALITY e(value, ordinality)
+    ORDER BY ordinality {direction} LIMIT h.have)
+
+-- name: standing
+-- Part: the version of one parent, and how many rows it has with those that the statement inserts.
+(SELECT {version} FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[])),
+s.inserted + (SELECT count(*) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]))
+
+-- name: changed
+-- Part: whether a parent is another than it was, or has another number of rows.
+EXISTS (SELECT 1 FROM {parent} WHERE {parent_key} = p.parent_key AND {version} <> %(version)s::text)
+OR (SELECT count(*) FROM {child} WHERE {fk} = p.parent_key) <> %(rows)s::bigint
 
 -- name: short
 -- Which of some parents have fewer rows that stand for something than elements, or a list that has to be looked at closely.
@@ -181,13 +207,15 @@ WHERE (SELECT CASE WHEN %(transaction)s::text IS NULL THEN TRUE
                    THEN 1 / (length(%(transaction)s::text) * 0) = 1 ELSE TRUE END)
 UNION ALL (
     SELECT to_json(l.parent_key::text)::text, to_json(l.key)::text, ({place})::bigint,
-           CASE WHEN l.length <= z.size THEN l.list
+           CASE WHEN l.length <= z.size AND l.have = 0 THEN l.list
                 ELSE jsonb_path_query_array(l.list, '$[$first to $last]',
-                                            jsonb_build_object('first', s.first, 'last', s.first + z.size - 1)) END::text
+                                            jsonb_build_object('first', s.first, 'last', s.behind - 1)) END::text
     FROM cutover_lists l
     CROSS JOIN LATERAL (
         SELECT greatest(1, least(%(most)s::int, %(bytes)s::bigint * l.length / pg_column_size(l.list)))::int AS size) z
-    CROSS JOIN LATERAL (SELECT first FROM generate_series(0, l.length - 1, z.size) first ORDER BY first {oldest_first}) s
+    CROSS JOIN LATERAL (
+        SELECT first, least(first + z.size, {end}) AS behind FROM generate_series({begin}, {end} - 1, z.size) first
+        ORDER BY first {oldest_first}) s
     WHERE l.free AND l.done
 )
 
@@ -317,7 +345,7 @@ WHERE id = %(id)s::bigint AND token = %(token)s::uuid
 
 -- name: lock
 -- Lock a segment that I hold, and read its cursor; a statement of its own, so that the next one sees what came before.
-SELECT cursor FROM cutover_segment WHERE id = %(id)s::bigint AND token = %(token)s::uuid FOR UPDATE
+SELECT cursor, inside FROM cutover_segment WHERE id = %(id)s::bigint AND token = %(token)s::uuid FOR UPDATE
 
 -- name: cover
 -- Lock the segments in which some parents lie, whoever holds them: nobody else fills those parents meanwhile.
@@ -330,7 +358,7 @@ SELECT id FROM cutover_segment WHERE cutover = %(name)s::text AND id IN (
 -- name: advance
 -- Move the cursor of a segment with what was done, and hold it for longer.
 UPDATE cutover_segment
-SET cursor = COALESCE(%(cursor)s::text, cursor), parents = parents + %(parents)s::bigint,
+SET cursor = COALESCE(%(cursor)s::text, cursor), inside = %(inside)s::text, parents = parents + %(parents)s::bigint,
     elements = elements + %(elements)s::bigint,
     done_at = CASE WHEN %(done)s::boolean THEN clock_timestamp() END,
     leased_until = clock_timestamp() + %(seconds)s::float8 * interval '1 second'

@@ -202,7 +202,7 @@ def asked(binding: Binding, keys: list[str]) -> reach.Reach:
 def fill_in_a_transaction(binding: Binding, number: int) -> int:
     with db.read_committed("default"):
         visit.prepare(binding)
-        return visit.fill(binding, asked(binding, [str(number)]), precise=False).inserted
+        return visit.fill(binding, asked(binding, [str(number)]), Pace(), precise=False).inserted
 
 
 def test_a_second_connection_that_dies_in_the_middle_leaves_nothing_behind(

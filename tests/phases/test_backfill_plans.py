@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from backfilling import EXAMPLES, execute, parent
 from cutover import backfill
 from cutover.backfill import chunk, complete, direct, reach, visit
+from cutover.backfill.chunk import Whole
 from cutover.chunk import Pace
 from cutover.mapping import Binding
 from databases import Database
@@ -108,9 +109,9 @@ def test_a_list_that_is_empty_costs_a_chunk_nothing(database: Database, monkeypa
         parent(binding, number, {"stdout": EXAMPLES["job_logs"]["stdout"], "stderr": []})
     filled, at_once = list[str](), chunk.at_once
 
-    def kept(binding: Binding, stream: Any, keys: Any) -> Any:
+    def kept(binding: Binding, stream: Any, keys: Any, portion: Any) -> Any:
         filled.append(stream.name)
-        return at_once(binding, stream, keys)
+        return at_once(binding, stream, keys, portion)
 
     monkeypatch.setattr(chunk, "at_once", kept)
     list(backfill.run(binding))
@@ -125,8 +126,8 @@ def test_a_bad_element_sends_only_its_chunk_the_slow_way(database: Database) -> 
     keys = [str(good), str(bad)]
     with transaction.atomic():
         visit.prepare(binding)
-        assert chunk.at_once(binding, binding.streams[0], keys) == (set(), 0)
-        assert chunk.at_once(binding, binding.streams[0], keys[:1]) == ({str(good)}, 2)
+        assert chunk.at_once(binding, binding.streams[0], keys) == Whole()
+        assert chunk.at_once(binding, binding.streams[0], keys[:1]) == Whole(frozenset({str(good)}), 2)
         done = chunk.fill(binding, keys)
     assert done.inserted == 1
     assert [(each.parent, each.reason[:10]) for each in done.refused] == [(str(bad), "created_at")]
@@ -142,6 +143,6 @@ def test_rows_that_are_the_list_already_need_no_pairing(database: Database, stre
     assert execute(None, direct.short(binding, bound).replace("%(keys)s", "'{1}'").replace("%%", "%")) == []
     with transaction.atomic():
         visit.prepare(binding)
-        assert chunk.at_once(binding, bound, asked["keys"]) == ({str(key)}, 0)
+        assert chunk.at_once(binding, bound, asked["keys"]) == Whole(frozenset({str(key)}), 0)
     execute(None, "DELETE FROM jobs_joblog WHERE level = 'ERROR'")
     assert execute(None, direct.short(binding, bound).replace("%(keys)s", "'{1}'").replace("%%", "%")) == [("1",)]
