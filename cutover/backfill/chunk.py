@@ -4,9 +4,9 @@ In one statement, and so in one snapshot, every dual write is whole. Two streams
 would insert it twice. It opens no transaction; the caller has made sure that nobody else fills these parents.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DataError, transaction
 
@@ -21,6 +21,7 @@ from cutover.mapping import Binding, BoundStream
 from cutover.pairing import token
 
 Found = tuple[str, str, str | None, str, int]
+MOST_BAD = 20  # attempts of a chunk that meet a bad element: the halves of a chunk with two or three of them
 
 
 @dataclass(frozen=True)
@@ -78,28 +79,52 @@ def fill(
 
 def at_once(binding: Binding, stream: BoundStream, keys: Sequence[str], portion: Portion | None = None) -> Whole:
     """Fill lists up without pairing, or a portion of one parent's (Note [Direct])."""
-    values = {"keys": list(keys), **columns.of(binding, stream).parameters}
+    if portion is None:
+        return by_halves(binding, stream, keys)
+    values, before = {"most": portion.most}, portion.before(keys[0], stream.number)
     try:
         with transaction.atomic(using=binding.alias):
-            if portion is None:
-                return whole(binding, stream, values, Way.WHOLE)
-            values, before = {**values, "most": portion.most}, portion.before(keys[0], stream.number)
             if before is not None:
-                done = whole(binding, stream, {**values, "version": before.version, "rows": before.rows}, Way.NEXT)
+                done = whole(
+                    binding, stream, keys, Way.NEXT, {**values, "version": before.version, "rows": before.rows}
+                )
                 if done.over:
                     return done
-            return whole(binding, stream, values, Way.PORTION)
+            return whole(binding, stream, keys, Way.PORTION, values)
     except DataError:
         return Whole()
 
 
-def whole(binding: Binding, stream: BoundStream, values: dict[str, Any], way: Way) -> Whole:
+def by_halves(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Whole:
+    """Fill whole lists; where one holds an element that is none, halves of the parents, so that few are left to be paired.
+
+    Pairing takes several times as long, so one bad element in a chunk would cost as much as all of it. Where there are many,
+    it is not worth looking for them.
+    """
+    parts, over, inserted, met = deque([list(keys)]), set[str](), 0, 0
+    while parts:
+        part = parts.popleft()
+        try:
+            with transaction.atomic(using=binding.alias):
+                done = whole(binding, stream, part, Way.WHOLE)
+        except DataError:
+            met, middle = met + 1, len(part) // 2
+            parts.extend([part[:middle], part[middle:]] if middle and met < MOST_BAD else [])
+            continue
+        over, inserted = over | done.over, inserted + done.inserted
+    return Whole(frozenset(over), inserted)
+
+
+def whole(
+    binding: Binding, stream: BoundStream, keys: Sequence[str], way: Way, more: Mapping[str, object] | None = None
+) -> Whole:
     """One statement. Raises DataError where an element is none of the stream."""
+    values = {"keys": list(keys), **columns.of(binding, stream).parameters, **(more or {})}
     found = db.one(binding.alias, direct.fill(binding, stream, way), values)
     if found is None:
         return Whole()
     over, inserted, left, version, rows = found
-    inside = None if version is None else Inside(values["keys"][0], stream.number, version, int(rows))
+    inside = None if version is None else Inside(keys[0], stream.number, version, int(rows))
     return Whole(frozenset(over), int(inserted), int(left), inside if over else None)
 
 

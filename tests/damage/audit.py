@@ -32,7 +32,8 @@ CREATE FUNCTION damage_writes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE FUNCTION damage_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO damage_moves (xid, number, before, after, elements)
-    VALUES (pg_current_xact_id(), NEW.number, OLD.cursor, NEW.cursor, NEW.elements - OLD.elements);
+    SELECT pg_current_xact_id(), NEW.number, ROW(OLD.cursor, OLD.inside)::text, ROW(NEW.cursor, NEW.inside)::text,
+           NEW.elements - OLD.elements;
     RETURN NULL;
 END $$;
 CREATE TRIGGER damage_begins BEFORE INSERT ON {child} FOR EACH STATEMENT EXECUTE FUNCTION damage_begins();
@@ -48,7 +49,7 @@ WHERE r.rows IS DISTINCT FROM m.elements
 """
 TWICE = """
 SELECT count(*) FROM (
-    SELECT before, after, lag(after) OVER (PARTITION BY number ORDER BY id) AS last FROM damage_moves WHERE number >= 0
+    SELECT before, after, lag(after, 1, '(,)') OVER (PARTITION BY number ORDER BY id) AS last FROM damage_moves WHERE number >= 0
 ) m WHERE before IS DISTINCT FROM last OR after IS NOT DISTINCT FROM before
 """
 FIGURES = """
@@ -67,7 +68,8 @@ class Account:
         chunks: committed.
         again: begun and not committed, so that they had to be done again.
         torn: transactions that inserted another number of rows than they said, or moved a cursor without its rows.
-        twice: movements of a cursor that do not begin where the one before ended: some parents were done twice, or left out.
+        twice: movements of a cursor, or inside of a parent, that do not begin where the one before ended: something was done
+            twice, or left out.
         rows, elements: inserted by workers; and what all segments say that was inserted.
         silenced: sessions that the server has ended because their worker stood still inside a chunk.
         deadlocks: that the server has found.

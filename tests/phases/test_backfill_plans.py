@@ -119,18 +119,39 @@ def test_a_list_that_is_empty_costs_a_chunk_nothing(database: Database, monkeypa
     assert backfill.why_incomplete(binding) == []
 
 
-def test_a_bad_element_sends_only_its_chunk_the_slow_way(database: Database) -> None:
+BAD = {"stdout": ["[2024-02-30 00:00:00] INFO no such day", "[2024-02-29 00:00:00] INFO a"]}
+
+
+@pytest.mark.parametrize("bad", [{1}, {20}, {7}, {7, 8}, {1, 11}, {3, 12, 20}])
+def test_a_bad_element_sends_only_its_parent_the_slow_way(database: Database, bad: set[int]) -> None:
     binding = at_phase("job_logs", 2)
-    good = parent(binding, 1, EXAMPLES["job_logs"])
-    bad = parent(binding, 2, {"stdout": ["[2024-02-30 00:00:00] INFO no such day", "[2024-02-29 00:00:00] INFO a"]})
-    keys = [str(good), str(bad)]
+    keys = [str(parent(binding, n, BAD if n in bad else EXAMPLES["job_logs"])) for n in range(1, 21)]
     with transaction.atomic():
         visit.prepare(binding)
-        assert chunk.at_once(binding, binding.streams[0], keys) == Whole()
-        assert chunk.at_once(binding, binding.streams[0], keys[:1]) == Whole(frozenset({str(good)}), 2)
+        full = chunk.at_once(binding, binding.streams[0], keys)
+        assert full == Whole(frozenset(keys) - {str(n) for n in bad}, 2 * (20 - len(bad)))
         done = chunk.fill(binding, keys)
-    assert done.inserted == 1
-    assert [(each.parent, each.reason[:10]) for each in done.refused] == [(str(bad), "created_at")]
+    assert done.inserted == len(bad)
+    reasons = {(each.parent, each.reason[:10]) for each in done.refused}
+    assert reasons == {(str(n), "created_at") for n in bad}
+
+
+def test_many_bad_elements_are_not_looked_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = at_phase("job_logs", 2)
+    keys = [str(parent(binding, n, BAD if n % 2 else EXAMPLES["job_logs"])) for n in range(1, 201)]
+    seen, whole = list[int](), chunk.whole
+
+    def kept(*args: Any) -> Whole:
+        seen.append(len(args[2]))
+        return whole(*args)
+
+    monkeypatch.setattr(chunk, "whole", kept)
+    with transaction.atomic():
+        visit.prepare(binding)
+        chunk.at_once(binding, binding.streams[0], keys)
+        assert len(seen) <= 2 * chunk.MOST_BAD
+        done = chunk.fill(binding, keys)
+    assert (done.inserted, len(done.refused)) == (300, 100)
 
 
 @pytest.mark.parametrize("stream", [0, 1])

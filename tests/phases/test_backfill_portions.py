@@ -87,9 +87,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Way]:
     """The ways that chunks take from now on."""
     found, whole = list[Way](), chunk.whole
 
-    def kept(binding: Binding, stream: Any, values: Any, way: Way) -> Whole:
+    def kept(binding: Binding, stream: Any, keys: Any, way: Way, more: Any = None) -> Whole:
         found.append(way)
-        return whole(binding, stream, values, way)
+        return whole(binding, stream, keys, way, more)
 
     monkeypatch.setattr(chunk, "whole", kept)
     return found
