@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from json import JSONEncoder
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +22,7 @@ from cutover.backfill.missing import Missing, Refused
 from cutover.backfill.slices import Slice
 from cutover.codecs import Undecodable
 from cutover.codecs.codec import proved
-from cutover.codecs.element import loads, same, why_not_jsonb
+from cutover.codecs.element import loads, plain, same, why_not_jsonb
 from cutover.mapping import Binding, BoundStream, path
 from cutover.pairing import token
 from cutover.sql import query
@@ -39,6 +40,8 @@ EXACT: dict[type, type] = {
     models.JSONField: object,
 }
 """Fields whose column gives back what it was given, if that is of this very type."""
+
+PLAIN = JSONEncoder()
 
 
 class Inexact(Exception):
@@ -144,8 +147,8 @@ def limits(binding: Binding, name: str) -> tuple[type, Callable[[Any], bool]]:
 
 def json_text(value: object) -> str:
     """The JSON of a value that comes back the same. Raises Inexact."""
-    if value == {}:
-        return "{}"
+    if plain(value):
+        return PLAIN.encode(value)  # what it cannot hold, the database refuses: NUL
     if why_not_jsonb(value) is None:
         text = path.dump(value)
         if same(loads(text), value):

@@ -12,6 +12,8 @@ from decimal import Decimal
 SHOWN = 128
 """Characters of a value that a message shows."""
 
+_MISSING = object()
+_PLAIN_BITS = 64
 _DIGITS_INT_PARSES = 4000
 _JSONB_BITS = 435_411
 """131,072 digits before the point: the most that numeric, and so jsonb, can hold."""
@@ -88,10 +90,28 @@ def same(one: object, other: object) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        if len(one) != len(other):
+            return False
+        for key, value in one.items():
+            found = other.get(key, _MISSING)
+            if value is not found and not same(value, found):
+                return False
+        return True
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
+
+
+def plain(element: object) -> bool:
+    """Whether it is made of texts, integers of 64 bits, booleans and nulls alone: every JSON library gives these back alike."""
+    kind = type(element)
+    if kind is str or kind is bool or element is None:
+        return True
+    if isinstance(element, int):
+        return kind is int and element.bit_length() < _PLAIN_BITS
+    if isinstance(element, dict):
+        return all(type(key) is str and plain(value) for key, value in element.items())
+    return isinstance(element, list) and all(map(plain, element))
 
 
 def positional(number: float) -> str:

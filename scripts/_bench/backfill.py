@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from _bench import bounds, common, data, live, ways
+from _bench import bounds, codecs, common, data, live, ways
 from _bench.common import Done, Options, Ratio, Report, Table
 
 LIMIT, HAND, ONE, TWO = "limit", "hand", "one", "two"
 SECTIONS = (LIMIT, HAND, ONE, TWO, "streaming", "memory", "chunks", "foreground", "large")
 TITLES = {LIMIT: "one statement", HAND: "by hand", ONE: "one worker", TWO: "two workers"}
-CODED, STREAMED = "the same codec by hand", "one worker, custom codec"
+CODED, STREAMED = "codec with {} by hand", "one worker, codec with {}"
+BY_CODEC = {CODED.format(each) for each in codecs.TIMES}
 SLOW = 100_000  # elements at most, for ways that take ten times as long
 
 
@@ -98,10 +99,19 @@ def speed(report: Report, options: Options) -> Found:
 
 
 def streaming(report: Report, options: Options) -> Found:
-    smaller = Options(elements=min(options.elements, SLOW), rounds=options.rounds)
-    found = {case.title: by_turns(case, [CODED, STREAMED], smaller) for case in (CASES[0], CASES[2])}
-    tabulate(report, "streaming", found, f"{smaller.elements:,} of each, through a codec without SQL", options)
-    ratios(report, found, (STREAMED, CODED), 3.0)
+    smaller = Options(elements=min(options.elements, 3 * SLOW), rounds=options.rounds)
+    pairs = [(STREAMED.format(times), CODED.format(times)) for times in codecs.TIMES]
+    wanted = [each for pair in pairs for each in pair]
+    found = {case.title: by_turns(case, wanted, smaller) for case in (CASES[0], CASES[2])}
+    tabulate(
+        report,
+        "streaming",
+        found,
+        f"{smaller.elements:,} of each, by hand at most {SLOW:,}, by a codec without SQL",
+        options,
+    )
+    for pair in pairs:
+        ratios(report, found, pair, 3.0)
     return found
 
 
@@ -113,7 +123,7 @@ def by_turns(case: Case, wanted: list[str], options: Options) -> dict[str, Way]:
     seen: dict[str, object] = {}
 
     def turn(name: str) -> float:
-        part = min(total, SLOW // case.each * case.each) if name == HAND else total
+        part = min(total, SLOW // case.each * case.each) if name == HAND or name in BY_CODEC else total
         rate, done = one_turn(case, name, part)
         found[name].peaks.append(max(each.peak_mib for each in done))
         found[name].looks += [1 - each.result.filled / each.seconds for each in done[:1] if each.result is not None]
@@ -145,8 +155,8 @@ def works(case: Case, name: str, elements: int) -> list[tuple[Callable[..., obje
         HAND: [(ways.by_hand, (case.name, parents))],
         ONE: [(ways.worker, (case.name,))],
         TWO: [(ways.worker, (case.name,))] * 2,
-        CODED: [(ways.with_codec, (case.name, parents))],
-        STREAMED: [(partial(ways.worker, custom=True), (case.name,))],
+        **{CODED.format(each): [(ways.with_codec, (case.name, parents, each))] for each in codecs.TIMES},
+        **{STREAMED.format(each): [(partial(ways.worker, custom=each), (case.name,))] for each in codecs.TIMES},
     }[name]
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from _bench import common, data, ways
+from _bench import codecs, common, data, ways
 from _bench.common import Options, Ratio, Report, Table
 from cutover import chunk
 
@@ -14,7 +14,7 @@ MIXED = {0: 5000, 1: 5000, 10: 5000, 100: 2000, 1000: 200, 10_000: 20, 100_000: 
 
 def memory(report: Report, peaks: dict[str, float]) -> None:
     """The peaks of the ways that were measured, and those for one parent with an enormous document."""
-    for title, custom in (("one worker", False), ("one worker, custom codec", True)):
+    for title, custom in (("one worker", ""), ("one worker, custom codec", codecs.STRPTIME.name)):
         elements = DOCUMENT_MIB * common.MIB // data.EVENT_BYTES
         data.devices([elements])
         size = common.sql("SELECT octet_length(events::text) FROM shapes_device")[0][0] / common.MIB

@@ -11,6 +11,7 @@ from django.db import models
 from _bench import codecs, common
 from cutover import backfill
 from cutover.cli import project as command_line
+from cutover.codecs import Codec
 from cutover.mapping import Binding, bind
 from project.jobs.models import Job, JobLog
 from project.shapes.models import Device, Event
@@ -50,9 +51,14 @@ def by_hand(name: str, parents: int) -> None:
     in_batches({"job_logs": lines, "device_events": events}[name](parents))
 
 
-def with_codec(name: str, parents: int) -> None:
+def with_codec(name: str, parents: int, times: str) -> None:
     """The same loop with the codec of the project."""
-    in_batches({"job_logs": coded_lines, "device_events": coded_events}[name](parents))
+    in_batches({"job_logs": coded_lines, "device_events": coded_events}[name](parents, codec(name, times)))
+
+
+def codec(name: str, times: str) -> Codec:
+    made = {"job_logs": codecs.Line, "device_events": codecs.Event}[name]
+    return made(codecs.TIMES[times])
 
 
 def in_batches(rows: Iterable[models.Model]) -> None:
@@ -74,8 +80,7 @@ def lines(parents: int) -> Iterator[JobLog]:
             yield JobLog(job=job, position=-number, created_at=at, level=level, message=message)
 
 
-def coded_lines(parents: int) -> Iterator[JobLog]:
-    codec = codecs.Line()
+def coded_lines(parents: int, codec: Codec) -> Iterator[JobLog]:
     for job in Job.objects.all()[:parents].iterator():
         for number, line in enumerate(job.logs["stdout"], 1):
             yield JobLog(job=job, position=-number, **codec.decode(line))
@@ -90,8 +95,7 @@ def events(parents: int) -> Iterator[Event]:
             yield Event(device=device, position=number, kind=kind, count=count, at=at, extra=rest)
 
 
-def coded_events(parents: int) -> Iterator[Event]:
-    codec = codecs.Event()
+def coded_events(parents: int, codec: Codec) -> Iterator[Event]:
     for device in Device.objects.all()[:parents].iterator():
         for number, event in enumerate(device.events, -len(device.events)):
             yield Event(device=device, position=number, **codec.decode(event))
@@ -115,23 +119,22 @@ class Worked:
     moved: int
 
 
-def worker(name: str, *, custom: bool = False, seconds: float | None = None) -> Worked:
-    """A worker of the backfill as the command line runs it, to its end or for some seconds."""
+def worker(name: str, *, custom: str = "", seconds: float | None = None) -> Worked:
+    """A worker of the backfill as the command line runs it, to its end or for some seconds; `custom` names the codec's times."""
     began = time.monotonic()
     options: dict[str, Any] = {}
     if seconds is not None:
         options["stop"] = lambda: time.monotonic() > began + seconds
     chunks, filled, moved = [], 0.0, 0
     with command_line.named("backfill"):
-        for step in backfill.run(without_sql(bind(name)) if custom else bind(name), **options):
+        for step in backfill.run(without_sql(bind(name), custom) if custom else bind(name), **options):
             if step.chunk_parents:
                 chunks.append((step.seconds, step.chunk_parents))
                 filled, moved = time.monotonic() - began, step.elements
     return Worked(chunks, filled, moved)
 
 
-def without_sql(binding: Binding) -> Binding:
+def without_sql(binding: Binding, times: str) -> Binding:
     """The cutover as if its first stream had a codec of the project's own."""
-    codec = {"job_logs": codecs.Line(), "device_events": codecs.Event()}[binding.name]
     stream, *others = binding.streams
-    return replace(binding, streams=(replace(stream, codec=codec.bind(binding.kinds)), *others))
+    return replace(binding, streams=(replace(stream, codec=codec(binding.name, times).bind(binding.kinds)), *others))

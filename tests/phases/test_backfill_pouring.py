@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from backfilling import all_rows, elements, execute, parent, to_the_end
-from cutover import backfill, beside
+from cutover import backfill, beside, db
 from cutover.backfill import pouring, slices, streaming, visit
 from cutover.backfill.pouring import Poured
 from cutover.codecs import Codec
@@ -118,6 +118,37 @@ def test_without_a_second_connection_the_first_one_gives_and_takes_in_turn(
     with transaction.atomic():
         visit.prepare(binding)
         assert pouring.fill(binding, binding.streams[0], ["1"]).inserted == 1200
+    assert elements(binding, 1) == lines[::-1]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_lists_come_from_a_second_connection_of_the_same_server(
+    database: Database, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    """Where the chunk's transaction does not run there, it is another server, maybe one that is behind."""
+    binding = without_sql("job_logs")
+    lines = [f"[2024-01-02 03:{n // 60:02}:{n % 60:02}] INFO m{n}" for n in range(1200, 0, -1)]
+    parent(binding, 1, {"stdout": lines})
+    over = execute(None, "SELECT pg_current_xact_id()::text")[0][0]
+    seen, poured = list[tuple[bool, int]](), pouring.poured
+
+    def kept(*args: Any, aside: bool) -> Poured:
+        try:
+            done = poured(*args, aside=aside)
+        except beside.Unavailable:
+            seen.append((aside, -1))
+            raise
+        seen.append((aside, done.inserted))
+        return done
+
+    monkeypatch.setattr(pouring, "poured", kept)
+    if not running:
+        scalar = db.scalar
+        monkeypatch.setattr(slices.db, "scalar", lambda *args: over if len(args) == 2 else scalar(*args))
+    with transaction.atomic():
+        visit.prepare(binding)
+        pouring.fill(binding, binding.streams[0], ["1"])
+    assert seen == ([(True, 1200)] if running else [(True, -1), (False, 1200)])
     assert elements(binding, 1) == lines[::-1]
 
 

@@ -3,13 +3,14 @@
 import json
 import math
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import pytest
 from psycopg import sql
 
 from cutover.codecs import Codec, Kind, Object, Scalar, Time, Tuple, Undecodable, quote
-from cutover.codecs.element import loads, same, shown, why_not_jsonb
+from cutover.codecs.element import loads, plain, same, shown, why_not_jsonb
 
 KINDS = {
     "level": Kind("level", "text", "varchar(5)", max_length=5),
@@ -161,3 +162,42 @@ def test_elements_are_the_same_only_if_jsonb_prints_them_alike() -> None:
     assert same({"a": [1, None], "b": "x"}, {"b": "x", "a": [1, None]})
     for one, other in ((1, 1.0), (1, True), (0, False), ([1], [1, 1]), ({"a": 1}, {"a": 1.0}), ({}, [])):
         assert not same(one, other)
+
+
+class Level(StrEnum):
+    HIGH = "high"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "ü\ud800", 0, -(2**62), True, None, {}, [], {"a": [1, {"b": "c"}], "": None}, [[["x"]]]]
+)
+def test_what_any_json_library_gives_back_is_plain(value: object) -> None:
+    assert plain(value)
+    assert same(loads(json.dumps(value)), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1.5,
+        1.0,
+        Decimal("1.50"),
+        2**64,
+        pytest.param(10**5000, id="5,001 digits"),
+        Level.HIGH,
+        {1: "a"},
+        [{"a": 0.1}],
+        (1,),
+        {"a": (1,)},
+    ],
+)
+def test_what_may_come_back_as_another_is_not_plain(value: object) -> None:
+    assert not plain(value)
+
+
+def test_objects_are_the_same_with_the_same_keys_alone() -> None:
+    assert same({"a": 1, "b": None}, {"b": None, "a": 1})
+    assert not same({"a": 1, "b": None}, {"a": 1, "c": None})
+    assert not same({"a": 1}, {"a": 1, "b": None})
+    assert not same({"a": 1}, {"a": True})
+    assert not same({"a": {"b": 1}}, {"a": {"b": 1.0}})
