@@ -6,7 +6,8 @@ nothing.
 
 Note [Direct]
     The elements are read by casts that raise, and are proved by writing them out again and comparing. So a chunk that holds
-    one bad element fails as a whole, inside a savepoint, and `difference` does it again, which raises for nothing.
+    one bad element fails as a whole, inside a savepoint, and its halves are tried; what is left of it does `difference`, which
+    raises for nothing.
 """
 
 from enum import Enum

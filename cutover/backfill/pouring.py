@@ -1,8 +1,8 @@
 """The fast way through Python, for codecs without SQL: whole lists are read in slices, decoded, and poured in by COPY.
 
-As in `direct`, a list qualifies while no row stands for it. Memory is that of one slice, whatever a document weighs. What cannot
-become a row comes back; where the database could change a value without a word, or refuses one, nothing is poured and the
-caller takes the way that proves row by row.
+As in `direct`, a list qualifies while its rows are its newest elements, or none (without SQL: none). Memory is that of one
+slice, whatever a document weighs. What cannot become a row comes back; where the database could change a value without a word, or
+refuses one, nothing is poured and the caller takes the way that proves row by row.
 """
 
 from collections import Counter
@@ -66,7 +66,7 @@ class Poured:
 
 
 def fill(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Poured:
-    """Pour the lists of some parents for which no row stands; nothing at all where one value might not come back."""
+    """Pour the lists of some parents that qualify; nothing at all where one value might not come back."""
     if not eligible(binding, stream):
         return Poured()
     try:

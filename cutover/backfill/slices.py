@@ -1,4 +1,4 @@
-"""Lists for which no row stands, read in slices of a few megabytes at most, oldest elements first. It only reads.
+"""What lists have beside their newest elements, which have rows: in slices of a few megabytes, oldest first. It only reads.
 
 For the first stream of a chunk a second connection reads them, while the first one takes rows (Note [One snapshot, two
 connections] in `piped`); for the others, and where there is none, a cursor of the chunk's own connection does.

@@ -196,7 +196,7 @@ WHERE p.key NOT IN (SELECT parent_key::text FROM cutover_lists WHERE done)
    OR p.key IN (SELECT parent_key::text FROM cutover_lists WHERE free)
 
 -- name: pour
--- Whole lists for which no row stands yet, in slices, oldest first: parent, key, position of the oldest, and the elements in the
+-- What lists have beside their newest elements, which have rows, in slices, oldest first: parent, key, position of the oldest, and the elements in the
 -- order of the list, as JSON. Lines without elements name the parents that need nothing more of this stream. It raises where a
 -- transaction is given and does not run on this server.
 WITH {whole}
