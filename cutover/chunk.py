@@ -133,8 +133,12 @@ class Pace:
 
     @property
     def elements(self) -> float:
-        """How many elements alone fill the target time."""
-        return min(self.most_elements, self.room / self.costs.element)
+        """How many elements alone fill the target time; more than at first are at most twice as many as in the last chunk.
+
+        Light chunks let the cost of an element fall until a heavy parent seems to fit beside others.
+        """
+        known = max(MOST_ELEMENTS, 2 * self.last.elements) if self.last else MOST_ELEMENTS
+        return min(self.most_elements, known, self.room / self.costs.element)
 
     @property
     def size_bytes(self) -> float:

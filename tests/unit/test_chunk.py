@@ -186,3 +186,15 @@ def test_another_target_changes_nothing_where_a_transaction_takes_longer_anyway(
     pace = Pace(parents=1000, fixed=0.3, longest=timedelta(seconds=0.4))
     pace.retarget(timedelta(seconds=0.05))
     assert pace.size == 500  # 0.1 s beside 0.3 instead of 0.2
+
+
+def test_light_chunks_do_not_make_room_for_a_heavy_parent() -> None:
+    """Fails where their elements, fewer than foreseen each time, let ten times as many as ever seem to fit."""
+    pace = Pace(most_elements=250_000, largest=20_000)
+    for number in range(12):
+        pace.learn(parents=50 + number, elements=40, size_bytes=4_000, took=timedelta(seconds=0.001))
+    assert pace.elements <= chunk.MOST_ELEMENTS
+    for elements in (20_000, 30_000, 60_000):
+        pace.learn(parents=100, elements=elements, size_bytes=90 * elements, took=timedelta(seconds=0.1))
+        assert pace.elements <= max(chunk.MOST_ELEMENTS, 2 * elements)
+    assert pace.elements > chunk.MOST_ELEMENTS
