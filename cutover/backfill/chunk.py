@@ -6,7 +6,8 @@ would insert it twice. It opens no transaction; the caller has made sure that no
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.db import DataError, transaction
 
@@ -81,13 +82,12 @@ def at_once(binding: Binding, stream: BoundStream, keys: Sequence[str], portion:
     """Fill lists up without pairing, or a portion of one parent's (Note [Direct])."""
     if portion is None:
         return by_halves(binding, stream, keys)
-    values, before = {"most": portion.most}, portion.before(keys[0], stream.number)
+    values = {"most": portion.most, "number": portion.number}
+    before = portion.before(keys[0], stream.number)
     try:
         with transaction.atomic(using=binding.alias):
             if before is not None:
-                done = whole(
-                    binding, stream, keys, Way.NEXT, {**values, "version": before.version, "rows": before.rows}
-                )
+                done = whole(binding, stream, keys, Way.NEXT, {**asdict(before), **values})
                 if done.over:
                     return done
             return whole(binding, stream, keys, Way.PORTION, values)
@@ -116,15 +116,19 @@ def by_halves(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Who
 
 
 def whole(
-    binding: Binding, stream: BoundStream, keys: Sequence[str], way: Way, more: Mapping[str, object] | None = None
+    binding: Binding, stream: BoundStream, keys: Sequence[str], way: Way, more: Mapping[str, Any] | None = None
 ) -> Whole:
     """One statement. Raises DataError where an element is none of the stream."""
     values = {"keys": list(keys), **columns.of(binding, stream).parameters, **(more or {})}
     found = db.one(binding.alias, direct.fill(binding, stream, way), values)
     if found is None:
         return Whole()
-    over, inserted, left, version, rows = found
-    inside = None if version is None else Inside(keys[0], stream.number, version, int(rows))
+    over, inserted, left, version, *like = found
+    number = int((more or {}).get("number", 1))
+    inside = None
+    if version is not None:
+        rows, standing, newest = map(int, like)
+        inside = Inside(keys[0], stream.number, version, rows, standing, newest, number)
     return Whole(frozenset(over), int(inserted), int(left), inside if over else None)
 
 

@@ -35,14 +35,14 @@ class Way(Enum):
 def fill(binding: Binding, stream: BoundStream, way: Way = Way.WHOLE) -> str:
     """The statement that fills lists up; its parameters are the keys and `columns.of(...).parameters`.
 
-    A portion also takes `most`, how many rows to make; and the next one `version` and `rows`, what the parent is to be like
-    (Note [Portions] in `portion`).
+    A portion also takes `most`, how many rows to make; and the next one `version`, `rows`, `standing` and `newest`, what the
+    parent is to be like (Note [Portions] in `portion`).
     """
-    standing = query("backfill", "standing", version=VERSION, **difference.tables(binding))
+    standing = query("backfill", "standing", **standing_parts(binding, stream))
     parts: dict[str, sql.Composable] = {
         **taken_apart(binding, stream),
         "whole": whole(binding, stream, way),
-        "standing": sql.SQL("NULL, NULL") if way is Way.WHOLE else standing,
+        "standing": sql.SQL("NULL, NULL, NULL, NULL") if way is Way.WHOLE else standing,
         # Where no position says the order, the primary key does, and has to be drawn in it.
         "ordered": sql.SQL(
             "ORDER BY cutover_parent, cutover_key, cutover_age DESC" if binding.position is None else ""
@@ -105,6 +105,12 @@ def number(stream: BoundStream) -> sql.Identifier:
     return sql.Identifier(f"n{stream.number}")
 
 
+def standing_parts(binding: Binding, stream: BoundStream) -> dict[str, sql.Composable]:
+    """The parts that say what a parent is like."""
+    parts = {"version": VERSION, "shown": stream.shown, "stands": rows.stands(binding)}
+    return {**difference.tables(binding), **parts}
+
+
 def whole(binding: Binding, stream: BoundStream, way: Way = Way.WHOLE) -> sql.Composed:
     """The common table expressions up to `cutover_lists`."""
     element = rows.element(binding, stream) if stream.codec.compiles else sql.SQL("NULL")
@@ -119,7 +125,7 @@ def whole(binding: Binding, stream: BoundStream, way: Way = Way.WHOLE) -> sql.Co
         "key": rows.key(binding, stream),
         "row_elements": sql.SQL("NULL") if sure else elements,
         "other": sql.SQL("FALSE") if sure else query("backfill", "compared", direction=direction),
-        "changed": query("backfill", "changed", version=VERSION, **tables) if sure else sql.SQL("FALSE"),
+        "changed": query("backfill", "changed", **standing_parts(binding, stream)) if sure else sql.SQL("FALSE"),
         "unreadable": reach.unreadable(binding),
         "shown": stream.shown,
         "stands": rows.stands(binding),

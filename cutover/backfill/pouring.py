@@ -148,7 +148,7 @@ def limits(binding: Binding, name: str) -> tuple[type, Callable[[Any], bool]]:
 def json_text(value: object) -> str:
     """The JSON of a value that comes back the same. Raises Inexact."""
     if plain(value):
-        return PLAIN.encode(value)  # what it cannot hold, the database refuses: NUL
+        return PLAIN.encode(value)
     if why_not_jsonb(value) is None:
         text = path.dump(value)
         if same(loads(text), value):

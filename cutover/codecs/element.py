@@ -103,14 +103,16 @@ def same(one: object, other: object) -> bool:
 
 
 def plain(element: object) -> bool:
-    """Whether it is made of texts, integers of 64 bits, booleans and nulls alone: every JSON library gives these back alike."""
+    """Whether it is made of texts that jsonb holds, integers of 64 bits, booleans and nulls: all JSON libraries agree on these."""
     kind = type(element)
-    if kind is str or kind is bool or element is None:
+    if kind is bool or element is None:
         return True
+    if isinstance(element, str):
+        return kind is str and _why_not_text(element) is None
     if isinstance(element, int):
         return kind is int and element.bit_length() < _PLAIN_BITS
     if isinstance(element, dict):
-        return all(type(key) is str and plain(value) for key, value in element.items())
+        return all(type(key) is str and plain(key) and plain(value) for key, value in element.items())
     return isinstance(element, list) and all(map(plain, element))
 
 

@@ -179,14 +179,19 @@ r.elements[1:h.have] <> ARRAY(
     ORDER BY ordinality {direction} LIMIT h.have)
 
 -- name: standing
--- Part: the version of one parent, and how many rows it has with those that the statement inserts.
+-- Part: the version of one parent; how many rows it has with those that the statement inserts, and how many of them stand; and
+-- where its newest row is that is no history.
 (SELECT {version} FROM {parent} WHERE {parent_key} = ANY(%(keys)s::text[]::{type}[])),
-s.inserted + (SELECT count(*) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]))
+s.inserted + (SELECT count(*) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[])),
+s.inserted + (SELECT count(*) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]) AND {shown} AND {stands}),
+(SELECT greatest(0, max({position})) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{type}[]))
 
 -- name: changed
--- Part: whether a parent is another than it was, or has another number of rows.
+-- Part: whether a parent is another than it was, or has other rows.
 EXISTS (SELECT 1 FROM {parent} WHERE {parent_key} = p.parent_key AND {version} <> %(version)s::text)
-OR (SELECT count(*) FROM {child} WHERE {fk} = p.parent_key) <> %(rows)s::bigint
+OR (SELECT count(*) <> %(rows)s::bigint OR count(*) FILTER (WHERE {shown} AND {stands}) <> %(standing)s::bigint
+        OR COALESCE(greatest(0, max({position})), 0) <> %(newest)s::bigint
+    FROM {child} WHERE {fk} = p.parent_key)
 
 -- name: short
 -- Which of some parents have fewer rows that stand for something than elements, or a list that has to be looked at closely.

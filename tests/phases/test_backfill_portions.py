@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from cutover.backfill.chunk import Whole
 from cutover.backfill.direct import Way
 from cutover.backfill.visit import Visited
 from cutover.chunk import MOST_ELEMENTS, Pace
+from cutover.errors import Incomplete
 from cutover.mapping import Binding, bind
 from databases import Database
 from stages import at_phase
@@ -293,3 +295,72 @@ def test_all_or_nothing(segment: tuple[Binding, lease.Segment], monkeypatch: pyt
     monkeypatch.undo()
     list(visits(binding, mine))
     assert elements(binding, 1) == lists()["stdout"][::-1]
+
+
+@pytest.mark.parametrize("segment", ["job_logs"], indirect=True)
+def test_what_is_known_of_one_stream_says_nothing_of_another(
+    segment: tuple[Binding, lease.Segment], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is read by a statement of its own: between them old code may have written to the list of the other."""
+    binding, mine = segment
+    logs: dict[str, Any] = lists()
+    logs["stderr"] += [f"only here {number}" for number in range(40)]
+    execute(None, "UPDATE jobs_job SET logs = %s WHERE id = 1", json.dumps(logs))
+    at_once, times = chunk.at_once, 0
+
+    def interrupted(binding: Binding, stream: Any, keys: Any, part: Any = None) -> Whole:
+        nonlocal times
+        done = at_once(binding, stream, keys, part)
+        if part is not None and stream.number == 0 and done.over and not done.inserted and not times:
+            times += 1
+            logs["stdout"].insert(0, line(99))
+            with psycopg.connect(database.uri, autocommit=True) as other:
+                execute(other, "UPDATE jobs_job SET logs = %s WHERE id = 1", json.dumps(logs))
+        return done
+
+    monkeypatch.setattr(chunk, "at_once", interrupted)
+    list(visits(binding, mine))
+    assert times == 1
+    lease.release(binding, mine)
+    to_the_end(binding)
+    assert elements(binding, 1, where="created_at IS NOT NULL") == logs["stdout"][::-1]
+
+
+@pytest.mark.parametrize("other", ["standing", "newest"])
+@pytest.mark.parametrize("segment", ["job_logs"], indirect=True)
+def test_as_many_rows_need_not_be_the_same(segment: tuple[Binding, lease.Segment], other: str) -> None:
+    """One history row that stands no more, or one that goes for one that comes: then the rows are compared."""
+    binding, mine = segment
+    steps = visits(binding, mine)
+    next(steps)
+    before = execute(None, "SELECT count(*) FROM jobs_joblog")[0][0]
+    if other == "standing":
+        execute(None, "UPDATE jobs_joblog SET position = 2 WHERE position = -5")
+    else:
+        execute(None, "DELETE FROM jobs_joblog WHERE position = -1")
+        execute(
+            None,
+            "INSERT INTO jobs_joblog (job_id, position, created_at, level, message)"
+            " VALUES (1, 3, '2024-01-02 03:00:59Z', 'INFO', 'line 58')",
+        )
+    list(steps)
+    rows = [tuple(row) for row in execute(None, "SELECT message, position FROM jobs_joblog WHERE job_id = 1")]
+    oldest = [message for message, _ in rows if message == "line 0"]
+    assert before < len(rows)
+    assert len(oldest) == 1, "The oldest element has two rows."
+
+
+@pytest.mark.parametrize("segment", ["device_events"], indirect=True)
+def test_rows_that_do_not_stay_are_no_work_for_ever(segment: tuple[Binding, lease.Segment]) -> None:
+    binding, mine = segment
+    execute(
+        None,
+        "CREATE FUNCTION forgetful() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN IF NEW.position < -20 THEN RETURN NULL; END IF; RETURN NEW; END';"
+        " CREATE TRIGGER forgetful BEFORE INSERT ON shapes_event FOR EACH ROW EXECUTE FUNCTION forgetful()",
+    )
+    done = list(visits(binding, mine))
+    assert len(done) <= 2 * (portion.ENOUGH + 1)
+    lease.release(binding, mine)
+    with pytest.raises(Incomplete):
+        list(backfill.run(binding))

@@ -169,7 +169,7 @@ class Level(StrEnum):
 
 
 @pytest.mark.parametrize(
-    "value", ["", "ü\ud800", 0, -(2**62), True, None, {}, [], {"a": [1, {"b": "c"}], "": None}, [[["x"]]]]
+    "value", ["", "ü", 0, -(2**62), True, None, {}, [], {"a": [1, {"b": "c"}], "": None}, [[["x"]]]]
 )
 def test_what_any_json_library_gives_back_is_plain(value: object) -> None:
     assert plain(value)
