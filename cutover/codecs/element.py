@@ -103,7 +103,7 @@ def same(one: object, other: object) -> bool:
 
 
 def plain(element: object) -> bool:
-    """Whether it is made of texts that jsonb holds, integers of 64 bits, booleans and nulls: all JSON libraries agree on these."""
+    """Whether it is made of texts that jsonb holds, integers of 64 bits, booleans and nulls: all JSON libraries agree on them."""
     kind = type(element)
     if kind is bool or element is None:
         return True
