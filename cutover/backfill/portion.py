@@ -18,9 +18,7 @@ from cutover.chunk import MOST_ELEMENTS, Pace
 from cutover.mapping import Binding
 
 SPLIT = 2  # times what a chunk may hold: a parent with less is taken whole
-ROOM = (
-    0.7  # of what a chunk may hold otherwise: lighter parents, maybe over two connections, tell little of a heavy one
-)
+ROOM = 0.7  # of what a chunk may hold otherwise: lighter parents, maybe over two connections, tell little of it
 PORTIONS = 6  # of one list at most: all of it is read for each
 ENOUGH = 30  # of one parent: its rows do not stay, or it is another each time; the rest is taken in one
 

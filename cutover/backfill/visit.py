@@ -36,7 +36,7 @@ class Visited:
 
     Attributes:
         parents: how many parents it has looked at; of those it was asked for, `over` need no visit any more.
-        listed: how many elements their lists hold, or what a portion of one weighs in them.
+        listed: how many elements their lists hold; of a portion, how many it has inserted.
         blocked: how many sessions waited for it.
         done: whether nothing is left behind the cursor.
         held: why it did nothing; empty where it did.

@@ -190,7 +190,7 @@ s.inserted + (SELECT count(*) FROM {child} WHERE {fk} = ANY(%(keys)s::text[]::{t
 -- Part: whether a parent is another than it was, or has other rows.
 EXISTS (SELECT 1 FROM {parent} WHERE {parent_key} = p.parent_key AND {version} <> %(version)s::text)
 OR (SELECT count(*) <> %(rows)s::bigint OR count(*) FILTER (WHERE {shown} AND {stands}) <> %(standing)s::bigint
-        OR COALESCE(greatest(0, max({position})), 0) <> %(newest)s::bigint
+        OR greatest(0, max({position})) <> %(newest)s::bigint
     FROM {child} WHERE {fk} = p.parent_key)
 
 -- name: short
@@ -201,9 +201,9 @@ WHERE p.key NOT IN (SELECT parent_key::text FROM cutover_lists WHERE done)
    OR p.key IN (SELECT parent_key::text FROM cutover_lists WHERE free)
 
 -- name: pour
--- What lists have beside their newest elements, which have rows, in slices, oldest first: parent, key, position of the oldest, and the elements in the
--- order of the list, as JSON. Lines without elements name the parents that need nothing more of this stream. It raises where a
--- transaction is given and does not run on this server.
+-- What lists have beside their newest elements, which have rows, in slices, oldest first: parent, key, position of the oldest,
+-- and the elements in the order of the list, as JSON. Lines without elements name the parents that need nothing more of this
+-- stream. It raises where a transaction is given and does not run on this server.
 WITH {whole}
 SELECT to_json(d.parent_key::text)::text, NULL, 0::bigint, NULL
 FROM (SELECT DISTINCT parent_key FROM cutover_lists WHERE done) d
