@@ -1,21 +1,28 @@
 -- name: chunk
--- The next parents in the order of their keys; for each of them and each stream whether both sides agree, and if so what
--- was counted. One statement, and so one snapshot. Each document is unpacked once, the rows of a parent are read once.
-SELECT p.key, COALESCE(p.bytes, 0), {unreadable}{verdicts}
-FROM (
-    SELECT {parent_key} AS key, {column} AS {column_name}, pg_column_size({column}) AS bytes
-    FROM {parent}
-    WHERE (%(after)s::{type} IS NULL OR {parent_key} > %(after)s::{type})
-    ORDER BY {parent_key} LIMIT %(limit)s::bigint
-) p
-CROSS JOIN LATERAL (SELECT {document} AS document OFFSET 0) c
-{lists}
-CROSS JOIN LATERAL (
-    SELECT {rows}
-    FROM (SELECT {hashes} FROM {child} WHERE {fk} = p.key ORDER BY {ordering} OFFSET 0) r
-    OFFSET 0
-) t
-ORDER BY p.key
+-- The next parents in the order of their keys; those of which it can be said that both sides agree are one line, with the sums
+-- of what was counted and the key of the last of them. One statement, and so one snapshot. Each document is unpacked once, the
+-- rows of a parent are read once.
+WITH cutover_measured AS MATERIALIZED (
+    SELECT p.key, COALESCE(p.bytes, 0) AS bytes, {unreadable} AS unreadable{verdicts}
+    FROM (
+        SELECT {parent_key} AS key, {column} AS {column_name}, pg_column_size({column}) AS bytes
+        FROM {parent}
+        WHERE (%(after)s::{type} IS NULL OR {parent_key} > %(after)s::{type})
+        ORDER BY {parent_key} LIMIT %(limit)s::bigint
+    ) p
+    CROSS JOIN LATERAL (SELECT {document} AS document OFFSET 0) c
+    {lists}
+    CROSS JOIN LATERAL (
+        SELECT {rows}
+        FROM (SELECT {hashes} FROM {child} WHERE {fk} = p.key ORDER BY {ordering} OFFSET 0) r
+        OFFSET 0
+    ) t
+)
+SELECT key, bytes, unreadable, 1::bigint AS parents{values} FROM cutover_measured WHERE NOT ({agree})
+UNION ALL
+SELECT (SELECT key FROM cutover_measured WHERE {agree} ORDER BY key DESC LIMIT 1), sum(bytes)::bigint, FALSE, count(*){sums}
+FROM cutover_measured WHERE {agree} HAVING count(*) > 0
+ORDER BY key
 
 -- name: chunk_list
 -- The hashes of one list in the order in which the rows are read, or sorted where their order says nothing; and their sum.
@@ -38,8 +45,17 @@ COALESCE(array_agg(r.{hash}) FILTER (WHERE r.{shown} AND r.stands), '{{}}') AS {
 -- name: chunk_verdict
 -- Whether the sides agree; how many elements, their checksum; how many rows, how many of them within the cap, how many that
 -- stand for no element.
-CASE WHEN {odd} OR t.{broken} > 0 OR {j}.hashes <> {view} THEN FALSE {doubts} ELSE TRUE END,
-    cardinality({j}.hashes), {j}.checksum, cardinality(t.{rows}), {kept}, t.{after_json}
+CASE WHEN {odd} OR t.{broken} > 0 OR {j}.hashes <> {view} THEN FALSE {doubts} ELSE TRUE END AS {agree},
+    cardinality({j}.hashes)::bigint AS {elements}, {j}.checksum AS {checksum}, cardinality(t.{rows})::bigint AS {standing},
+    {kept}::bigint AS {kept_rows}, t.{after_json} AS {later}
+
+-- name: chunk_values
+-- What is told of one parent.
+{agree}, {elements}, {checksum}, {standing}, {kept_rows}, {later}
+
+-- name: chunk_sums
+-- What is told of all that agree together.
+TRUE, sum({elements})::bigint, sum({checksum}), sum({standing})::bigint, sum({kept_rows})::bigint, sum({later})::bigint
 
 -- name: within_cap
 -- The hashes of the newest rows, as many as the list takes.

@@ -1,6 +1,6 @@
 """Both sides of a chunk of parents, counted and summed by PostgreSQL in one snapshot: where to look, not what is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -49,32 +49,42 @@ class Measure(NamedTuple):
 @dataclass
 class Parent:
     """One parent as a chunk sees it: its streams, and whether the backfill has been there and has to come again, which is
-    asked only where the sides do not agree."""
+    asked only where the sides do not agree.
+
+    Attributes:
+        number: those whose sides agree come as one, with the sums of what was counted: how many they are; `key` is the last one's.
+    """
 
     key: Any
     size_bytes: int
     unreadable: bool
+    number: int = 1
     visited: bool = False
     dirty: bool = False
     streams: list[Measure] = field(default_factory=list)
 
 
 def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
-    """The next parents after a key, in the order of their keys; fewer than `limit` are the last."""
+    """The next parents after a key, in the order of their keys; a `number` of fewer than `limit` are the last."""
     with db.one_snapshot(binding.alias):
         for setting in quick.SETTINGS:
             db.set_local(binding.alias, setting, "off")
         measured = db.rows(binding.alias, quick.statement(binding), {"after": after, "limit": limit})
-        parents = {row[0]: Parent(*row[:3]) for row in measured}
+        parents = {row[0]: Parent(*row[: quick.FIRST]) for row in measured}
         undecided = {stream.number: list(parents) for stream in binding.streams if stream.key_field is not None}
         for place, stream in enumerate(quick.streams(binding)):
-            first = 3 + place * quick.VALUES
+            first = quick.FIRST + place * quick.VALUES
             for row in measured:
                 if row[first]:
                     parents[row[0]].streams.append(agreed(stream.number, *row[first + 1 : first + quick.VALUES]))
             undecided[stream.number] = [row[0] for row in measured if not row[first]]
         complete(binding, parents, undecided)
     return list(parents.values())
+
+
+def number(parents: Iterable[Parent]) -> int:
+    """How many parents they are."""
+    return sum(parent.number for parent in parents)
 
 
 def complete(binding: Binding, parents: Mapping[Any, Parent], undecided: Mapping[int, Sequence[Any]]) -> None:

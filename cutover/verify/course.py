@@ -59,13 +59,13 @@ def run(binding: Binding, *, resume: bool = True) -> Iterator[Progress]:
         started = time.monotonic()
         size = course.pace.size
         parents = chunk(binding, course.after, size)
-        done = len(parents) < size
+        done = compare.number(parents) < size
         take(course, parents, last=done)
         learn(course.pace, parents, timedelta(seconds=time.monotonic() - started))
         before, course.cursor = course.cursor, str(parents[-1].key) if parents else course.cursor
         require_unmoved(course)
         store.save(binding.alias, course.result, before=before, cursor=course.cursor, done=done)
-        yield Progress(course.result, len(parents), done)
+        yield Progress(course.result, compare.number(parents), done)
 
 
 def begun(binding: Binding, resume: bool) -> Course:
@@ -120,7 +120,7 @@ def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
 def learn(pace: Pace, parents: list[Parent], took: timedelta) -> None:
     elements = sum(each.elements + each.rows for parent in parents for each in parent.streams)
     pace.learn(
-        parents=len(parents), elements=elements, size_bytes=sum(parent.size_bytes for parent in parents), took=took
+        parents=compare.number(parents), elements=elements, size_bytes=sum(parent.size_bytes for parent in parents), took=took
     )
 
 
@@ -162,7 +162,7 @@ def adopted(binding: Binding, entry: Entry) -> bool:
 
 
 def add(found: Result, parent: Parent) -> None:
-    found.parents += 1
+    found.parents += parent.number
     found.json_elements += sum(each.elements for each in parent.streams)
     found.table_elements += sum(each.table_elements for each in parent.streams)
     found.json_checksum = str(int(found.json_checksum) + sum(each.checksum for each in parent.streams))

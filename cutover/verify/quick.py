@@ -12,6 +12,7 @@ Note [No false agreement]
     Anything else is undecided and is counted by `exact`, so a reason to doubt costs time and is never an alarm.
 """
 
+from collections.abc import Iterable
 from functools import cache
 
 from psycopg import sql
@@ -26,6 +27,7 @@ SETTINGS = ("enable_memoize", "enable_sort")
 """To be off: a cache of what was made of a document is all cost where documents differ, and for the few rows that the planner
 expects of a parent it would sort rather than read the index in its order."""
 
+FIRST = 4  # values of parents: key, bytes, whether the document is unreadable, and how many parents they are
 VALUES = 6  # of each stream: agree, elements, checksum, rows, kept, after_json
 
 
@@ -42,11 +44,12 @@ def in_order(binding: Binding, stream: BoundStream) -> bool:
 
 @cache
 def statement(binding: Binding) -> str:
-    """Takes `after` and `limit`; rows of key, bytes, whether the document is unreadable, and VALUES for each stream."""
+    """Takes `after` and `limit`; rows of FIRST values, and VALUES for each stream. Parents that agree are one row together."""
     column = sql.Identifier("p", binding.column)
     stored = document.stored_document(binding, "p")
     unreadable = sql.SQL("({} IS NOT NULL AND c.document IS NULL)").format(column)
     measured = streams(binding)
+    whole = sql.SQL("NOT unreadable" if len(measured) == len(binding.streams) else "FALSE")
     hashed: list[sql.Composable] = [sql.SQL("{} AS stands").format(rows.stands(binding))]
     for stream in measured:
         parts = names(stream) | {"shown_sql": stream.shown, "hash_sql": hashes.of_row(binding, stream)}
@@ -66,7 +69,10 @@ def statement(binding: Binding) -> str:
             # #> '{}' gives what it is given, unpacked: once, and not again for each list that is taken out of it.
             document=sql.SQL("{} #> '{{}}'").format(stored) if binding.storage == "jsonb" else stored,
             unreadable=sql.SQL("FALSE") if binding.storage == "jsonb" else unreadable,
-            verdicts=sql.SQL("").join(sql.SQL(", {}").format(verdict(binding, stream)) for stream in measured),
+            verdicts=listed(verdict(binding, stream) for stream in measured),
+            agree=sql.SQL(" AND ").join([whole, *(results(stream)["agree"] for stream in measured)]),
+            values=listed(query("verify", "chunk_values", **results(stream)) for stream in measured),
+            sums=listed(query("verify", "chunk_sums", **results(stream, but="agree")) for stream in measured),
             lists=sql.SQL("\n").join(list_sql(binding, stream) for stream in measured),
             rows=sql.SQL(", ").join(counted or [sql.SQL("count(*)")]),
             hashes=sql.SQL(", ").join(hashed),
@@ -86,6 +92,17 @@ def names(stream: BoundStream) -> dict[str, sql.Composable]:
     """The names of what belongs to the stream."""
     parts = ("l", "j", "hash", "shown", "rows", "after_json", "broken")
     return {part: sql.Identifier(f"{part}_{stream.number}") for part in parts}
+
+
+def results(stream: BoundStream, *, but: str = "") -> dict[str, sql.Composable]:
+    """The names of VALUES, without one."""
+    parts = ("agree", "elements", "checksum", "standing", "kept_rows", "later")
+    return {part: sql.Identifier(f"{part}_{stream.number}") for part in parts if part != but}
+
+
+def listed(parts: Iterable[sql.Composable]) -> sql.Composable:
+    """More values of a SELECT."""
+    return sql.SQL("").join(sql.SQL(", {}").format(part) for part in parts)
 
 
 def list_sql(binding: Binding, stream: BoundStream) -> sql.Composable:
@@ -121,6 +138,7 @@ def verdict(binding: Binding, stream: BoundStream) -> sql.Composable:
             **known
         ),
         **{part: known[part] for part in ("j", "rows", "broken", "after_json")},
+        **results(stream),
     )
 
 

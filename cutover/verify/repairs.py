@@ -18,7 +18,7 @@ from cutover.ledger import Entry
 from cutover.mapping import Binding
 from cutover.phase import Phase
 from cutover.sql import query
-from cutover.verify import course, detail, holding, lease, mending, result, suspects
+from cutover.verify import compare, course, detail, holding, lease, mending, result, suspects
 from cutover.verify.compare import Parent
 from cutover.verify.detail import Look
 from cutover.verify.findings import Finding
@@ -75,7 +75,7 @@ def chunks(binding: Binding, entry: Entry, after: Any) -> Iterator[tuple[list[Pa
         started, size = monotonic(), pace.size
         parents = course.chunk(binding, after, size)
         course.learn(pace, parents, timedelta(seconds=monotonic() - started))
-        last = len(parents) < size
+        last = compare.number(parents) < size
         upto = None if last else parents[-1].key
         yield [parent for parent in parents if course.suspicious(binding, entry, parent)], after, upto
         after = upto

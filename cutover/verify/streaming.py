@@ -13,7 +13,7 @@ from cutover.verify.compare import Measure, Parent
 
 
 def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
-    """The next parents after a key, as `compare.chunk` gives them."""
+    """The next parents after a key, as `compare.chunk` gives them, but each by itself."""
     places = compare.places(binding)
     keys_sql = query("verify", "keys", **{name: places[name] for name in ("parent", "parent_key", "type")})
     with db.one_snapshot(binding.alias):
@@ -24,7 +24,7 @@ def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
 
 def measured(binding: Binding, look: detail.Look) -> Parent:
     size_bytes = len(look.sides.text or "")
-    parent = Parent(look.sides.key, size_bytes, look.unreadable, look.visited, look.dirty)
+    parent = Parent(look.sides.key, size_bytes, look.unreadable, visited=look.visited, dirty=look.dirty)
     for stream in binding.streams:
         lists = snapshot.lists(stream, look.sides, look.document)
         broken = sum(row.shown[stream.number] for row in look.broken.get(stream.number, []))

@@ -69,10 +69,11 @@ def run(binding: Binding, after: Any, limit: int) -> tuple[list[compare.Parent],
 
 
 def test_a_chunk_that_agrees_is_one_statement(binding: Binding) -> None:
-    parents, statements, _ = run(binding, 100, 50)
-    assert len(parents) == 50
-    assert all(measure.agrees(in_order=True) for parent in parents for measure in parent.streams)
-    assert [each.elements for each in parents[0].streams] == [30, 0]
+    found, statements, _ = run(binding, 100, 50)
+    (parents,) = found
+    assert (parents.number, parents.key) == (50, 150)
+    assert all(measure.agrees(in_order=True) for measure in parents.streams)
+    assert [each.elements for each in parents.streams] == [50 * 30, 0]
     assert len(statements) == 1
 
 

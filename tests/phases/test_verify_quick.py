@@ -13,7 +13,7 @@ from backfilling import execute
 from bothsides import NAMES, parent, visited
 from cutover import db
 from cutover.mapping import Binding, bind
-from cutover.verify import compare, exact, quick
+from cutover.verify import compare, course, exact, quick, streaming
 from databases import Database
 from stages import at_phase
 
@@ -26,7 +26,8 @@ CHANGES = st.sampled_from([None, None, None, "swap", "repeat", "without JSON", "
 def decided(binding: Binding) -> dict[int, tuple[Any, ...]]:
     """What the quick statement says of each stream of the one parent: by its number, whether they agree and the counts."""
     (row,) = db.rows(binding.alias, quick.statement(binding), {"after": None, "limit": 10})
-    values = [row[3 + n * quick.VALUES : 3 + (n + 1) * quick.VALUES] for n in range(len(quick.streams(binding)))]
+    starts = [quick.FIRST + n * quick.VALUES for n in range(len(quick.streams(binding)))]
+    values = [row[start : start + quick.VALUES] for start in starts]
     return {stream.number: found for stream, found in zip(quick.streams(binding), values, strict=True)}
 
 
@@ -141,6 +142,31 @@ def test_a_row_that_makes_no_element_is_never_passed_over(database: Database) ->
     assert decided(binding)[0][0] is False
     (found,) = compare.chunk(binding, None, 10)
     assert found.streams[0].broken == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrong", [[], [1], [3], [1, 3], [1, 2, 3]])
+def test_parents_that_agree_are_counted_as_if_each_were_looked_at_by_itself(
+    database: Database, name: str, wrong: list[int]
+) -> None:
+    """Also where the last one of a chunk is among them, or is not."""
+    binding = at_phase(name, 2)
+    keys = []
+    for number in (1, 2, 3):
+        made = parent(binding, number)
+        made.write_json([made.element(n) for n in range(number + 2)])
+        made.add_rows([made.element(n) for n in range(number + (1 if number in wrong else 2))])
+        keys.append(made.key)
+    found, alone = compare.chunk(binding, None, 10), streaming.chunk(binding, None, 10)
+    assert compare.number(found) == compare.number(alone) == 3
+    assert found[-1].key == alone[-1].key
+    counts = ("elements", "table_elements", "rows", "kept", "after_json", "broken")
+    assert [
+        sum(getattr(measure, count) for each in found for measure in each.streams) for count in counts
+    ] == [sum(getattr(measure, count) for each in alone for measure in each.streams) for count in counts]
+    differing = [each.key for each in alone if not course.agrees(binding, each)]
+    assert [each.key for each in found if not course.agrees(binding, each)] == differing
+    assert len(differing) == len(wrong)
 
 
 def test_a_list_with_keys_of_its_own_is_counted_in_full() -> None:
