@@ -13,9 +13,9 @@ Note [What a chunk takes without its contents]
     Round trips, planning and a commit take their time whatever a chunk holds: milliseconds here, most of a second where the
     server is far away or waits for a standby. Charged to the parents it would ask for ever smaller chunks, each of them as long,
     down to one parent at a time. It is where the line through two chunks, one after the other and clearly apart in size, meets
-    none (a secant). Sizes that stay alike teach nothing about it, so when they have come down clearly since it was last seen, the
-    next chunk is a trial with as much more in it, or somewhat less where that keeps it within twice the target. It takes part of
-    the target, but the contents stay worth it: twice as long, within bounds.
+    none (a secant). Sizes that stay alike teach nothing about it, so when they have come down clearly since it was last seen, or
+    begin with one parent and stay there, the next chunk is a trial with as much more in it, or somewhat less where that keeps it
+    within twice the target. It takes part of the target, but the contents stay worth it: twice as long, within bounds.
 """
 
 from collections.abc import Iterable
@@ -39,6 +39,7 @@ STRETCHED = 8  # times the target is the most the contents get for that
 APART = 1.4  # times the contents of another: enough to tell what both take without any
 KIN = 1.2  # parents, elements and bytes of two chunks of a kind are in the same proportion, within this
 TRIAL, LEAST_TRIAL = 1.7, 1.45  # times the contents: what is otherwise the next chunk, to be apart from the last one
+SECOND = 2.1  # times those of one parent: two of a kind
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class Chunk:
         ratios = [a / b if a and b else 0.0 for a, b in zip(mine, others, strict=True) if a or b]
         return ratios[0] if max(ratios) <= KIN * min(ratios) else 0.0
 
+    def costs(self, known: Costs) -> float:
+        """The seconds that its contents take by these costs."""
+        return known.seconds(self.parents, self.elements, self.size_bytes)
+
 
 @dataclass
 class Pace:
@@ -90,7 +95,7 @@ class Pace:
         smallest, largest: bounds of `size`.
         longest: that a chunk gets for the sake of what it takes without its contents; no more than `target` where others wait.
         fixed: seconds that it takes without them.
-        seen_at: parents of the chunk in which that was last seen.
+        seen_at: parents of the chunk in which that was last seen; 0 where it never was.
         trial: times its usual contents the next chunk may hold.
         per_stored: seconds for each stored byte of a long document, by the elements that it turned out to hold.
     """
@@ -171,7 +176,7 @@ class Pace:
         if parents == 0:
             return
         now = Chunk(parents, elements, size_bytes, took.total_seconds())
-        times = 0.0 if self.last is None else now.times(self.last)
+        times = 0.0 if self.last is None else now.times(self.last) or self.times_of_one(now, self.last)
         self.learn_fixed(now, times)
         seconds = max(now.seconds - self.fixed, FIXED * now.seconds, 1e-4)
         self.learn_costs(now, seconds)
@@ -185,10 +190,25 @@ class Pace:
         least = self.parents / 2 if parents < self.size else 1.0
         self.parents = max(1.0, least, min(smoothed, self.parents * 2))
         self.last, self.trial = now, 1.0
-        if times and parents <= self.seen_at / TRIAL and self.longest > self.target:
-            left = 2 * self.target.total_seconds() / now.seconds
+        if self.longest > self.target:
+            self.try_more(now, times)
+
+    def try_more(self, now: Chunk, times: float) -> None:
+        """Let the next chunk be a trial, where there is something to learn from it."""
+        left = 2 * self.target.total_seconds() / now.seconds
+        if times and now.parents <= self.seen_at / TRIAL:
             self.trial = left if LEAST_TRIAL <= left < TRIAL else TRIAL
-            self.seen_at = parents
+            self.seen_at = now.parents
+        elif not self.seen_at and now.parents == 1:
+            harmless = SECOND * now.seconds <= max(2 * self.target, TARGET).total_seconds()
+            if harmless or now.seconds > WORTH * now.costs(Costs()):
+                self.trial = SECOND * max(1.0, now.costs(self.costs) / self.usual)
+
+    def times_of_one(self, now: Chunk, last: Chunk) -> float:
+        """The same where the last one has held one parent, by what they cost; until more is known: 0 otherwise."""
+        if self.seen_at or last.parents > 1 or now.parents == 1:
+            return 0.0
+        return now.costs(self.costs) / last.costs(self.costs)
 
     def learn_fixed(self, now: Chunk, times: float) -> None:
         """Where the line through this chunk and the last one meets none; Note [What a chunk takes without its contents]."""
@@ -200,7 +220,7 @@ class Pace:
 
     def learn_costs(self, chunk: Chunk, seconds: float) -> None:
         """Correct the costs where they would not have predicted what the contents took."""
-        expected = self.costs.seconds(chunk.parents, chunk.elements, chunk.size_bytes)
+        expected = chunk.costs(self.costs)
         above = max(expected, seconds - FIXED * self.usual)
         aim = above if expected <= seconds else expected + (seconds - expected) * SMOOTHING
         self.costs = self.costs.corrected(chunk.parents, chunk.elements, chunk.size_bytes, aim)

@@ -152,6 +152,29 @@ def test_what_a_chunk_takes_without_its_contents_never_crowds_them_out(
     assert parent * sizes[-1] <= 2 * chunk.STRETCHED * 0.05 * (1 + noise)
 
 
+@pytest.mark.parametrize("elements", [[100], [1_000], [50, 100, 200]])
+@pytest.mark.parametrize(("target", "fixed"), [(0.02, 0.012), (0.02, 0.03), (0.05, 0.06), (0.05, 0.3)])
+def test_a_chunk_that_begins_with_one_parent_does_not_stay_there(
+    target: float, fixed: float, elements: list[int]
+) -> None:
+    """Where the first chunks hold one parent all are of one size, and what they take without it would pass for its own."""
+    pace = Pace(target=timedelta(seconds=target), largest=20_000, most_elements=1_000_000)
+    parents = [(each, 60 * each) for each in elements * 6_000]
+    found = list(chunks(pace, parents, (fixed, 10e-6, 10e-6, 1e-9)))
+    late = sorted(taken for taken, _ in found[len(found) // 2 : -1])
+    one = 10e-6 + (10e-6 + 60e-9) * sum(elements) / len(elements)
+    assert late[len(late) // 2] * one >= 0.8 * fixed
+    assert sum(seconds for _, seconds in found) < 0.75 * len(parents) * (fixed + one)
+
+
+def test_heavy_parents_are_tried_together_once() -> None:
+    """Each takes most of a chunk by itself: the trial shows that nothing is to be had."""
+    pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=1_000_000)
+    found = list(chunks(pace, [(1_000, 60_000)] * 200, (0.001, 10e-6, 45e-6, 1e-9)))
+    assert [taken for taken, _ in found].count(1) >= 190
+    assert max(seconds for _, seconds in found) <= 0.1
+
+
 def test_what_comes_to_take_longer_without_its_contents_is_noticed() -> None:
     """However slowly: a chunk that shrinks is no faster."""
     pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=1_000_000)
