@@ -150,6 +150,21 @@ SELECT c.key, {visited}, {dirty} FROM unnest(%(keys)s::{type}[]) c(key)
 SELECT parent_key, stream, element, waived_at IS NOT NULL FROM cutover_quarantine
 WHERE cutover = %(name)s::text AND parent_key = ANY(%(keys)s::text[]) ORDER BY id
 
+-- name: between
+-- Whether rows lie between the keys of parents that follow each other, behind one key and up to another: then their parents are
+-- gone. It reads one row for each parent, where `next_orphans` reads all.
+SELECT EXISTS (
+    SELECT FROM (
+        SELECT k.key, lead(k.key) OVER (ORDER BY k.key) AS following FROM (
+            SELECT %(after)s::{type} AS key
+            UNION ALL SELECT {parent_key} FROM {parent}
+            WHERE {parent_key} > %(after)s::{type} AND (%(upto)s::{type} IS NULL OR {parent_key} <= %(upto)s::{type})
+        ) k
+    ) p CROSS JOIN LATERAL (SELECT {fk} AS key FROM {child} WHERE {fk} > p.key ORDER BY {fk} LIMIT 1) r
+    WHERE CASE WHEN p.following IS NOT NULL THEN r.key < p.following
+               ELSE %(upto)s::{type} IS NULL OR r.key <= %(upto)s::{type} END
+)
+
 -- name: next_orphans
 -- The next parents that are gone and have rows, between two keys, and how many rows.
 SELECT {fk} AS key, count(*) FROM {child}

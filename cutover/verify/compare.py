@@ -52,7 +52,7 @@ class Parent:
     asked only where the sides do not agree.
 
     Attributes:
-        number: those whose sides agree come as one, with the sums of what was counted: how many they are; `key` is the last one's.
+        number: how many they are: those whose sides agree come as one, with the sums of what was counted and the last one's key.
     """
 
     key: Any

@@ -120,7 +120,10 @@ def chunk(binding: Binding, after: Any, limit: int) -> list[Parent]:
 def learn(pace: Pace, parents: list[Parent], took: timedelta) -> None:
     elements = sum(each.elements + each.rows for parent in parents for each in parent.streams)
     pace.learn(
-        parents=compare.number(parents), elements=elements, size_bytes=sum(parent.size_bytes for parent in parents), took=took
+        parents=compare.number(parents),
+        elements=elements,
+        size_bytes=sum(parent.size_bytes for parent in parents),
+        took=took,
     )
 
 

@@ -161,9 +161,9 @@ def test_parents_that_agree_are_counted_as_if_each_were_looked_at_by_itself(
     assert compare.number(found) == compare.number(alone) == 3
     assert found[-1].key == alone[-1].key
     counts = ("elements", "table_elements", "rows", "kept", "after_json", "broken")
-    assert [
-        sum(getattr(measure, count) for each in found for measure in each.streams) for count in counts
-    ] == [sum(getattr(measure, count) for each in alone for measure in each.streams) for count in counts]
+    assert [sum(getattr(measure, count) for each in found for measure in each.streams) for count in counts] == [
+        sum(getattr(measure, count) for each in alone for measure in each.streams) for count in counts
+    ]
     differing = [each.key for each in alone if not course.agrees(binding, each)]
     assert [each.key for each in found if not course.agrees(binding, each)] == differing
     assert len(differing) == len(wrong)
