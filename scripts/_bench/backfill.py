@@ -10,9 +10,15 @@ from functools import partial
 from _bench import bounds, codecs, common, data, live, ways
 from _bench.common import Done, Options, Ratio, Report, Table
 
-LIMIT, HAND, ONE, TWO = "limit", "hand", "one", "two"
-SECTIONS = (LIMIT, HAND, ONE, TWO, "streaming", "memory", "chunks", "foreground", "large")
-TITLES = {LIMIT: "one statement", HAND: "by hand", ONE: "one worker", TWO: "two workers"}
+LIMIT, HAND, ONE, SINGLE, TWO = "limit", "hand", "one", "single", "two"
+SECTIONS = (LIMIT, HAND, ONE, SINGLE, TWO, "streaming", "memory", "chunks", "foreground", "large")
+TITLES = {
+    LIMIT: "one statement",
+    HAND: "by hand",
+    ONE: "one worker",
+    SINGLE: "one worker, one connection",
+    TWO: "two workers",
+}
 CODED, STREAMED = "codec with {} by hand", "one worker, codec with {}"
 BY_CODEC = {CODED.format(each) for each in codecs.TIMES}
 SLOW = 100_000  # elements at most, for ways that take ten times as long
@@ -38,7 +44,7 @@ class Case:
 
 LINES = Case("100 lines each", "job_logs", 100)
 CASES = (LINES, Case("1,000 lines each", "job_logs", 1000), Case("200 objects each", "device_events", 200))
-RATIOS = ((ONE, LIMIT, 0.85), (ONE, HAND, 8.0), (TWO, ONE, 1.4))
+RATIOS = ((ONE, LIMIT, 0.85), (ONE, HAND, 8.0), (TWO, ONE, 1.4), (TWO, SINGLE, 1.4))
 
 
 @dataclass
@@ -154,6 +160,7 @@ def works(case: Case, name: str, elements: int) -> list[tuple[Callable[..., obje
         LIMIT: [(ways.limit, (case.name,))],
         HAND: [(ways.by_hand, (case.name, parents))],
         ONE: [(ways.worker, (case.name,))],
+        SINGLE: [(partial(ways.worker, second=False), (case.name,))],
         TWO: [(ways.worker, (case.name,))] * 2,
         **{CODED.format(each): [(ways.with_codec, (case.name, parents, each))] for each in codecs.TIMES},
         **{STREAMED.format(each): [(partial(ways.worker, custom=each), (case.name,))] for each in codecs.TIMES},
@@ -202,4 +209,4 @@ def ratios(report: Report, found: Found, pair: tuple[str, str], goal: float) -> 
             name = f"{TITLES.get(over, over)} / {TITLES.get(under, under)}, {case}"
             one, other = by_way[over], by_way[under]
             each = tuple(a / b for a, b in zip(one.rates, other.rates, strict=True))
-            report.ratios.append(Ratio(name, one.rate / other.rate, goal, rounds=each))
+            report.ratios.append(Ratio(name, common.median(each), goal, rounds=each))

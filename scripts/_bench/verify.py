@@ -156,4 +156,4 @@ def tabulate(report: Report, found: Found, options: Options) -> None:
                 one, other = by_way[over], by_way[under]
                 each = tuple(a / b for a, b in zip(one.rates, other.rates, strict=True))
                 name = f"{TITLES[over]} / {TITLES[under]}, {case}"
-                report.ratios.append(Ratio(name, one.rate / other.rate, goal, rounds=each))
+                report.ratios.append(Ratio(name, common.median(each), goal, rounds=each))

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 from django.db import models
 
 from _bench import codecs, common
-from cutover import backfill
+from cutover import backfill, beside
 from cutover.cli import project as command_line
 from cutover.codecs import Codec
 from cutover.mapping import Binding, bind
@@ -119,19 +121,26 @@ class Worked:
     moved: int
 
 
-def worker(name: str, *, custom: str = "", seconds: float | None = None) -> Worked:
-    """A worker of the backfill as the command line runs it, to its end or for some seconds; `custom` names the codec's times."""
+def worker(name: str, *, custom: str = "", seconds: float | None = None, second: bool = True) -> Worked:
+    """A worker of the backfill as the command line runs it, to its end or for some seconds.
+
+    `custom` names the codec's times; without a `second` connection it works as it does where it is not alone.
+    """
     began = time.monotonic()
     options: dict[str, Any] = {}
     if seconds is not None:
         options["stop"] = lambda: time.monotonic() > began + seconds
     chunks, filled, moved = [], 0.0, 0
-    with command_line.named("backfill"):
+    with command_line.named("backfill"), nullcontext() if second else patch.object(beside, "begun", refused):
         for step in backfill.run(without_sql(bind(name), custom) if custom else bind(name), **options):
             if step.chunk_parents:
                 chunks.append((step.seconds, step.chunk_parents))
                 filled, moved = time.monotonic() - began, step.elements
     return Worked(chunks, filled, moved)
+
+
+def refused(*_: object) -> None:
+    raise beside.Unavailable
 
 
 def without_sql(binding: Binding, times: str) -> Binding:
