@@ -13,9 +13,10 @@ Note [What a chunk takes without its contents]
     Round trips, planning and a commit take their time whatever a chunk holds: milliseconds here, most of a second where the
     server is far away or waits for a standby. Charged to the parents it would ask for ever smaller chunks, each of them as long,
     down to one parent at a time. It is where the line through two chunks, one after the other and clearly apart in size, meets
-    none (a secant). Sizes that stay alike teach nothing about it, so when they have come down clearly since it was last seen, or
-    begin with one parent and stay there, the next chunk is a trial with as much more in it, or somewhat less where that keeps it
-    within twice the target. It takes part of the target, but the contents stay worth it: twice as long, within bounds.
+    none (a secant). Sizes that stay alike teach nothing about it, so when they have come down clearly since it was last seen, the
+    next chunk is a trial with as much more in it, or somewhat less where that keeps it within twice the target. Where chunks
+    begin with one parent and stay there, two are tried instead: a few times, and only where that is short in itself. It takes
+    part of the target, but the contents stay worth it: twice as long, within bounds.
 """
 
 from collections.abc import Iterable
@@ -40,6 +41,8 @@ APART = 1.4  # times the contents of another: enough to tell what both take with
 KIN = 1.2  # parents, elements and bytes of two chunks of a kind are in the same proportion, within this
 TRIAL, LEAST_TRIAL = 1.7, 1.45  # times the contents: what is otherwise the next chunk, to be apart from the last one
 SECOND = 2.1  # times those of one parent: two of a kind
+SECONDS = 3  # trials with a second parent; parents that are not alike may teach nothing
+SHORT = TARGET / 2  # a trial with a second parent may take as long, however short the target
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,13 @@ class Pace:
     last: Chunk | None = None
     seen_at: int = 0
     trial: float = 1.0
+    seconds_tried: int = 0
 
     @property
     def size(self) -> int:
         """How many parents to look at."""
-        return max(self.smallest, min(self.largest, int(self.parents * self.trial)))
+        wanted = int(self.parents) + 1 if self.trial >= SECOND else int(self.parents * self.trial)
+        return max(self.smallest, min(self.largest, wanted))
 
     @property
     def usual(self) -> float:
@@ -170,6 +175,8 @@ class Pace:
         """Take another target time from now on, and at once so many parents more or less as there is room."""
         before, self.target = self.usual, target
         self.parents = max(1.0, self.parents * self.usual / before)
+        if self.trial > 1:
+            self.trial = max(1.0, self.trial * before / self.usual)
 
     def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta) -> None:
         """Take one chunk into account: at most double, half way towards what would have filled the target time."""
@@ -195,14 +202,20 @@ class Pace:
 
     def try_more(self, now: Chunk, times: float) -> None:
         """Let the next chunk be a trial, where there is something to learn from it."""
-        left = 2 * self.target.total_seconds() / now.seconds
+        left = 2 * self.target.total_seconds() / max(now.seconds, 1e-4)
         if times and now.parents <= self.seen_at / TRIAL:
             self.trial = left if LEAST_TRIAL <= left < TRIAL else TRIAL
             self.seen_at = now.parents
-        elif not self.seen_at and now.parents == 1:
-            harmless = SECOND * now.seconds <= max(2 * self.target, TARGET).total_seconds()
-            if harmless or now.seconds > WORTH * now.costs(Costs()):
-                self.trial = SECOND * max(1.0, now.costs(self.costs) / self.usual)
+        elif not self.seen_at and now.parents == 1 and self.seconds_tried < SECONDS and self.second_is_short(now):
+            self.trial = SECOND * max(1.0, now.costs(self.costs) / self.usual)
+            self.seconds_tried += 1
+
+    def second_is_short(self, now: Chunk) -> bool:
+        """Whether twice what this one parent took is no harm; or it took far more than a slow machine would for its contents."""
+        if SECOND * now.elements > self.most_elements or SECOND * now.size_bytes > self.most_bytes:
+            return False
+        bound, slow = max(2 * self.target, SHORT).total_seconds(), now.costs(Costs())
+        return SECOND * now.seconds <= bound or (now.seconds > WORTH * slow and SECOND * slow <= bound)
 
     def times_of_one(self, now: Chunk, last: Chunk) -> float:
         """The same where the last one has held one parent, by what they cost; until more is known: 0 otherwise."""
@@ -226,9 +239,10 @@ class Pace:
         self.costs = self.costs.corrected(chunk.parents, chunk.elements, chunk.size_bytes, aim)
 
     def halve(self) -> bool:
-        """Take half as much; False when there is but one parent left to take."""
-        if self.size <= 1:
+        """Take half as much, and try nothing; False when there is but one parent left to take."""
+        size, self.trial = self.size, 1.0
+        if size <= 1:
             return False
-        self.parents = self.size / 2
+        self.parents = size / 2
         self.costs = Costs(self.costs.parent * 2, self.costs.element * 2, self.costs.byte * 2)
         return True

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from cutover import db
 from cutover.backfill import columns, misplaced
+from cutover.codecs import quote
 from cutover.mapping import Binding, BoundStream, document, rows
 from cutover.sql import query
 
@@ -23,11 +24,10 @@ def missing(binding: Binding, stream: BoundStream) -> str:
 @cache
 def fill(binding: Binding, stream: BoundStream) -> str:
     """The statement that inserts the difference; its parameters are the keys and `columns.of(...).parameters`."""
-    decoded = stream.codec.decode_sql(sql.Identifier("m", "element"))
-    names = list(decoded.columns)
-    taken = [sql.SQL("{} AS ok").format(sql.SQL("({} AND {})").format(decoded.ok, key_fits(stream, sql.SQL("m.key"))))]
+    names = list(stream.codec.columns)
+    taken = [sql.SQL("(x.cutover_ok AND {}) AS ok").format(key_fits(stream, sql.SQL("m.key")))]
     taken += [
-        sql.SQL("{} AS {}").format(decoded.columns[name], sql.Identifier(f"c{number}"))
+        sql.SQL("{} AS {}").format(quote.identifier("x", stream.kinds[name].column), sql.Identifier(f"c{number}"))
         for number, name in enumerate(names)
     ]
     given: dict[str, sql.Composable] = {binding.fk: sql.SQL("m.parent_key")}
@@ -41,6 +41,7 @@ def fill(binding: Binding, stream: BoundStream) -> str:
         "shown": stream.shown,
         "columns": columns.expressions(binding, stream, given),
         "decoded": sql.SQL(", ").join(taken),
+        "decoding": stream.codec.decoding_sql(sql.Identifier("m", "element")),
         "child": binding.child.identifier,
         "names": identifiers(columns.column_names(binding, stream)),
         "misplaced": misplaced.condition(stream, DOCUMENT),

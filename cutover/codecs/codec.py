@@ -86,6 +86,13 @@ class Codec(ABC):
         """SQL that decodes an expression of type jsonb that is not NULL; total, it raises for no element."""
         raise NotImplementedError(f"{type(self).__name__} does not compile to SQL.")
 
+    def decoding_sql(self, element: sql.Composable) -> sql.Composable:
+        """`decode_sql` as a subquery that computes everything once: `cutover_ok`, and the columns by their names in the table.
+
+        `element` is qualified, for its name stands inside of subqueries.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not compile to SQL.")
+
     def direct_sql(self, element: sql.Composable) -> dict[str, sql.Composable]:
         """The columns as `decode_sql` gives them, several times faster: for elements that do not decode they may raise.
 

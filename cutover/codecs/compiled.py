@@ -16,7 +16,7 @@ from cutover.codecs import quote
 from cutover.codecs.codec import Codec, DecodedSQL, exactly, kind_of
 from cutover.codecs.kinds import Kind
 
-_DECODED = "cutover_decoded"
+DECODED = "cutover_decoded"
 
 
 class Compiled(Codec):
@@ -43,18 +43,44 @@ class Compiled(Codec):
 
     def decode_sql(self, element: sql.Composable) -> DecodedSQL:
         """SQL that decodes an expression of type jsonb that is not NULL; total, it raises for no element."""
-        names = self._column_names()
         columns = self._columns_sql(element)
-        listed = sql.SQL(", ").join(
-            sql.SQL("{} AS {}").format(columns[field], quote.identifier(name)) for field, name in names.items()
-        )
         # The element stands outside the subquery: inside, its names could be caught by the columns. OFFSET 0 keeps the
         # planner from putting each column in place of each of its uses.
         proof = sql.SQL(
             "coalesce((SELECT {encoded} FROM (SELECT {listed} OFFSET 0) AS {alias})::text = ({element})::text, false)"
-        ).format(encoded=self.encode_sql(_DECODED), listed=listed, alias=quote.identifier(_DECODED), element=element)
+        ).format(
+            encoded=self.encode_sql(DECODED),
+            listed=self._listed_sql(columns),
+            alias=quote.identifier(DECODED),
+            element=element,
+        )
         ok = sql.SQL("CASE WHEN {fits} THEN {proof} ELSE false END").format(fits=self._fits_sql(element), proof=proof)
         return DecodedSQL(ok, columns)
+
+    def decoding_sql(self, element: sql.Composable) -> sql.Composable:
+        """The columns, and over them the proof."""
+        return sql.SQL(
+            "(SELECT {columns}, CASE WHEN {fits} THEN coalesce(({encoded})::text = ({element})::text, false)"
+            " ELSE false END AS cutover_ok FROM (SELECT {listed} OFFSET 0) AS {alias})"
+        ).format(
+            columns=sql.SQL(", ").join(self._decoded_sql().values()),
+            fits=self._fits_sql(element),
+            encoded=self.encode_sql(DECODED),
+            element=element,
+            listed=self._listed_sql(self._columns_sql(element)),
+            alias=quote.identifier(DECODED),
+        )
+
+    def _listed_sql(self, columns: Mapping[str, sql.Composable]) -> sql.Composable:
+        """The columns of a SELECT, by their names in the table."""
+        names = self._column_names()
+        return sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(columns[field], quote.identifier(name)) for field, name in names.items()
+        )
+
+    def _decoded_sql(self) -> dict[str, sql.Composable]:
+        """The columns of `DECODED` by their fields."""
+        return {field: quote.identifier(DECODED, name) for field, name in self._column_names().items()}
 
     def _column_names(self) -> Mapping[str, str]:
         if self._names is None:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from cutover.codecs import quote
 from cutover.codecs.codec import Undecodable, kind_of
-from cutover.codecs.compiled import Compiled
+from cutover.codecs.compiled import DECODED, Compiled
 from cutover.codecs.form import TextForm
 from cutover.codecs.kinds import Kind
 from cutover.codecs.moment import check_zone, moment
@@ -128,6 +128,34 @@ class Text(Compiled):
             for name, piece in pieces.items()
         }
 
+    def decoding_sql(self, element: sql.Composable) -> sql.Composable:
+        """Step by step, each over the one before: the text, its pieces, the columns, and the proof."""
+        conditions, pieces = self._walk_text(_TEXT)
+        cut = {name: quote.identifier(f"cutover_piece_{number}") for number, name in enumerate(pieces)}
+        decoded = self._decoded_sql()
+        # A piece that is safe to read is never read as NULL.
+        read = [sql.SQL("{} IS NOT NULL").format(column) for column in decoded.values()]
+        within = [self._forms[name].within_sql(column) for name, column in decoded.items()]
+        proof = sql.SQL('{} COLLATE "C" = cutover_text').format(self.text_sql(DECODED))
+        parts: dict[str, sql.Composable] = {
+            "element": element,
+            "conditions": sql.SQL(" AND ").join(conditions),
+            "pieces": sql.SQL("").join(sql.SQL(", {} AS {}").format(pieces[name], cut[name]) for name in cut),
+            "columns": self._listed_sql(
+                {
+                    name: sql.SQL("CASE WHEN cutover_good AND {} THEN {} END").format(
+                        self._forms[name].safe_sql(piece), self._forms[name].read_sql(piece)
+                    )
+                    for name, piece in cut.items()
+                }
+            ),
+            "decoded": sql.SQL(", ").join(decoded.values()),
+            "read": sql.SQL(" AND ").join([sql.SQL("cutover_good"), *read]),
+            "proof": sql.SQL(" AND ").join([proof, *(each for each in within if each is not None)]),
+            "alias": quote.identifier(DECODED),
+        }
+        return sql.SQL(_STEPS).format(**parts)
+
     def direct_sql(self, element: sql.Composable) -> dict[str, sql.Composable]:
         """The pieces of the text, each as its column."""
         _, pieces = self._walk_text(element)
@@ -177,6 +205,18 @@ class Text(Compiled):
                 parts.append(quote.literal(item.separator))
         parts[0] = sql.SQL("({})::text").format(parts[0])
         return parts
+
+
+_TEXT = sql.SQL("cutover_text")
+_STEPS = """(
+    SELECT {decoded}, CASE WHEN {read} THEN coalesce({proof}, false) ELSE false END AS cutover_ok
+    FROM (
+        SELECT cutover_text, cutover_good, {columns} FROM (
+            SELECT cutover_text, jsonb_typeof({element}) = 'string' AND {conditions} AS cutover_good{pieces}
+            FROM (SELECT ({element}) #>> '{{}}' AS cutover_text OFFSET 0) AS cutover_read OFFSET 0
+        ) AS cutover_cut OFFSET 0
+    ) AS {alias}
+)"""
 
 
 def _without(literal: str, rest: str, element: str) -> str:

@@ -53,7 +53,7 @@ cutover_candidates AS MATERIALIZED (
     SELECT {row}.*, (cutover_ok AND COALESCE({shown}, FALSE)) AS cutover_fits FROM (
         SELECT {columns}, m.parent_key AS cutover_parent, m.key AS cutover_key, m.element AS cutover_element,
                m.nth AS cutover_nth, m.age AS cutover_age, d.ok AS cutover_ok
-        FROM cutover_missing m CROSS JOIN LATERAL (SELECT {decoded} OFFSET 0) d
+        FROM cutover_missing m CROSS JOIN LATERAL (SELECT {decoded} FROM {decoding} x OFFSET 0) d
     ) AS {row}
 ),
 cutover_inserted AS (

@@ -152,24 +152,27 @@ WHERE cutover = %(name)s::text AND parent_key = ANY(%(keys)s::text[]) ORDER BY i
 
 -- name: between
 -- Whether rows lie between the keys of parents that follow each other, behind one key and up to another: then their parents are
--- gone. It reads one row for each parent, where `next_orphans` reads all.
+-- gone. Both bounds are in the index's condition, so it reads no row of a parent that is there, where `next_orphans` reads all.
+WITH cutover_keys AS MATERIALIZED (
+    SELECT %(after)s::{type} AS key
+    UNION ALL SELECT {parent_key} FROM {parent}
+    WHERE {parent_key} > %(after)s::{type} AND (%(upto)s::{type} IS NULL OR {parent_key} <= %(upto)s::{type})
+)
 SELECT EXISTS (
+    SELECT FROM (SELECT key, lead(key) OVER (ORDER BY key) AS following FROM cutover_keys) p CROSS JOIN LATERAL (
+        SELECT {fk} FROM {child} WHERE {fk} > p.key AND {fk} < p.following ORDER BY {fk} LIMIT 1) r
+) OR EXISTS (
     SELECT FROM (
-        SELECT k.key, lead(k.key) OVER (ORDER BY k.key) AS following FROM (
-            SELECT %(after)s::{type} AS key
-            UNION ALL SELECT {parent_key} FROM {parent}
-            WHERE {parent_key} > %(after)s::{type} AND (%(upto)s::{type} IS NULL OR {parent_key} <= %(upto)s::{type})
-        ) k
-    ) p CROSS JOIN LATERAL (SELECT {fk} AS key FROM {child} WHERE {fk} > p.key ORDER BY {fk} LIMIT 1) r
-    WHERE CASE WHEN p.following IS NOT NULL THEN r.key < p.following
-               ELSE %(upto)s::{type} IS NULL OR r.key <= %(upto)s::{type} END
+        SELECT {fk} AS key FROM {child} WHERE {fk} > (SELECT key FROM cutover_keys ORDER BY key DESC LIMIT 1)
+        ORDER BY {fk} LIMIT 1) r
+    WHERE %(upto)s::{type} IS NULL OR r.key <= %(upto)s::{type}
 )
 
 -- name: next_orphans
 -- The next parents that are gone and have rows, between two keys, and how many rows.
 SELECT {fk} AS key, count(*) FROM {child}
 WHERE (%(after)s::{type} IS NULL OR {fk} > %(after)s::{type}) AND (%(upto)s::{type} IS NULL OR {fk} <= %(upto)s::{type})
-  AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
+  AND {fk} IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} WHERE {parent_key} = {fk})
 GROUP BY {fk} ORDER BY {fk} LIMIT %(limit)s::bigint
 
 -- name: orphans_among

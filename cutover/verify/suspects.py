@@ -35,6 +35,7 @@ HELD = timedelta(seconds=0.05)  # how long locks are to be held; twice as long i
 MOST_PARENTS = 50
 MOST_ELEMENTS = 5_000  # elements and rows; measured: they are read in 30 to 50 ms
 AT_ONCE = 1_000  # keys of parents that are gone
+ORDERED = ("smallint", "integer", "bigint", "uuid")
 
 Found = tuple[Any, list[Finding]]
 
@@ -129,16 +130,17 @@ def orphans(binding: Binding, after: Any, upto: Any) -> Iterator[tuple[Any, int]
 
     After one key and up to another (None is open), in the order of the keys. Memory is that of a thousand keys.
     """
-    if known(after) and not db.scalar(binding.alias, asked(binding, "between"), {"after": after, "upto": upto}):
+    bounds = {"after": after, "upto": upto}
+    if after is not None and ordered_alike(binding) and not db.scalar(binding.alias, asked(binding, "between"), bounds):
         return
     while found := gone(binding, "next_orphans", {"after": after, "upto": upto, "limit": AT_ONCE}):
         after = list(found)[-1]
         yield from still_gone(binding, found, LOOKS - 1).items()
 
 
-def known(key: Any) -> bool:
-    """Whether rows have the order of their parents: texts may have another collation there than here."""
-    return key is not None and not isinstance(key, str)
+def ordered_alike(binding: Binding) -> bool:
+    """Whether rows have the order of their parents for sure: texts may have another collation there than here."""
+    return binding.parent.pk_type in ORDERED
 
 
 def orphans_among(binding: Binding, keys: Sequence[Any]) -> dict[Any, int]:

@@ -80,7 +80,24 @@ def decoded_by_sql(pg: psycopg.Connection[Any], codec: Codec, elements: list[str
         ok=decoded.ok,
         columns=sql.SQL(", ").join(columns),
     )
-    return pg.execute(query, [f"[{','.join(elements)}]"]).fetchall()
+    values = [f"[{','.join(elements)}]"]
+    found = pg.execute(query, values).fetchall()
+    assert pg.execute(at_once(codec), values).fetchall() == found
+    return found
+
+
+def at_once(codec: Codec) -> sql.Composed:
+    """The same by the subquery that computes everything once."""
+    return sql.SQL(
+        "SELECT element, cutover_ok AS ok, CASE WHEN cutover_ok THEN ({encoded})::text END, {types} FROM ("
+        " SELECT e.value::text AS element, e.at, x.*, x.cutover_ok AS ok"
+        " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS e (value, at) CROSS JOIN LATERAL {decoding} x OFFSET 0"
+        ") AS d ORDER BY at"
+    ).format(
+        encoded=codec.encode_sql("d"),
+        types=sql.SQL(", ").join(types_of(codec)),
+        decoding=codec.decoding_sql(sql.Identifier("e", "value")),
+    )
 
 
 def plain(value: object) -> object:

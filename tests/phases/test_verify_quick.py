@@ -151,22 +151,39 @@ def test_parents_that_agree_are_counted_as_if_each_were_looked_at_by_itself(
 ) -> None:
     """Also where the last one of a chunk is among them, or is not."""
     binding = at_phase(name, 2)
-    keys = []
     for number in (1, 2, 3):
         made = parent(binding, number)
         made.write_json([made.element(n) for n in range(number + 2)])
         made.add_rows([made.element(n) for n in range(number + (1 if number in wrong else 2))])
-        keys.append(made.key)
     found, alone = compare.chunk(binding, None, 10), streaming.chunk(binding, None, 10)
     assert compare.number(found) == compare.number(alone) == 3
     assert found[-1].key == alone[-1].key
     counts = ("elements", "table_elements", "rows", "kept", "after_json", "broken")
-    assert [sum(getattr(measure, count) for each in found for measure in each.streams) for count in counts] == [
-        sum(getattr(measure, count) for each in alone for measure in each.streams) for count in counts
-    ]
+    assert [total(found, count) for count in counts] == [total(alone, count) for count in counts]
+    sums = ("elements", "checksum", "table_checksum", "rows", "kept", "after_json")
+    pages = [page for key in (None, alone[0].key, alone[1].key) for page in compare.chunk(binding, key, 1)]
+    assert compare.number(pages) == 3
+    assert [total(found, name) for name in sums] == [total(pages, name) for name in sums]
+    assert sum(each.size_bytes for each in found) == sum(each.size_bytes for each in pages) > 0
     differing = [each.key for each in alone if not course.agrees(binding, each)]
     assert [each.key for each in found if not course.agrees(binding, each)] == differing
     assert len(differing) == len(wrong)
+
+
+def total(parents: list[compare.Parent], name: str) -> int:
+    return sum(getattr(measure, name) for each in parents for measure in each.streams)
+
+
+def test_a_document_that_nobody_can_read_is_never_among_those_that_agree(database: Database) -> None:
+    binding = at_phase("ticket_history", 2)
+    made = [parent(binding, number) for number in (1, 2, 3)]
+    table, column = binding.parent.name, binding.column
+    execute(None, f"UPDATE {table} SET {column} = '[' WHERE id = %s", made[1].key)  # noqa: S608 - names of the example project
+    found = compare.chunk(binding, None, 10)
+    assert [(each.key, each.number, each.unreadable) for each in found] == [
+        (made[1].key, 1, True),
+        (made[2].key, 2, False),
+    ]
 
 
 def test_a_list_with_keys_of_its_own_is_counted_in_full() -> None:

@@ -175,6 +175,73 @@ def test_heavy_parents_are_tried_together_once() -> None:
     assert max(seconds for _, seconds in found) <= 0.1
 
 
+def with_a_trial(pace: Pace, elements: int, seconds: float) -> Pace:
+    """A pace whose next chunk is to try a second parent."""
+    pace.parents = 1.0
+    while pace.trial == 1.0:
+        pace.learn(parents=1, elements=elements, size_bytes=60 * elements, took=timedelta(seconds=seconds))
+    assert pace.size == 2
+    return pace
+
+
+@pytest.mark.parametrize(("elements", "seconds"), [(100, 0.06), (2_000, 0.11), (1_000, 0.3)])
+def test_halving_ends_at_one_where_more_was_to_be_tried(elements: int, seconds: float) -> None:
+    pace = with_a_trial(Pace(target=timedelta(seconds=0.05)), elements, seconds)
+    sizes = [pace.size]
+    while pace.halve():
+        sizes.append(pace.size)
+        assert len(sizes) < 4
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_another_target_makes_no_more_of_a_trial() -> None:
+    pace = with_a_trial(Pace(target=timedelta(seconds=0.05), largest=20_000), 1_000, 0.3)
+    room = pace.room
+    pace.retarget(timedelta(seconds=0.5))
+    assert pace.room == pytest.approx(max(room, pace.usual))
+
+
+@pytest.mark.parametrize(
+    ("parents", "truth", "longest"),
+    [
+        ([2_000, 200] * 100, (0.0, 0.0, 100e-6, 0.0), 0.25),
+        ([20_000] + [0] * 3_000, (0.001, 1e-6, 400e-6, 0.0), 1.0),
+        ([each * 997 % 100_000 for each in range(300)], (0.0, 0.0, 400e-6, 0.0), 1.0),
+        ([each * 7 % 1_000 for each in range(1, 300)], (0.0, 0.0, 400e-6, 0.0), 1.0),
+        ([30_000] * 20, (0.0, 0.0, 400e-6, 0.0), 0.1),
+    ],
+)
+def test_a_second_parent_is_tried_a_few_times_and_where_that_is_short(
+    parents: list[int], truth: tuple[float, ...], longest: float
+) -> None:
+    """Contents that take four times what they take on a slow machine, and parents of which no two are alike."""
+    pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=50_000)
+    found = list(chunks(pace, [(each, 2 + 60 * each) for each in parents * 3], truth))
+    long = [seconds for taken, seconds in found if taken > 1 and seconds > 0.1]
+    assert len(long) <= chunk.SECONDS
+    assert max(long, default=0.0) <= longest
+
+
+def test_where_only_parents_are_counted_a_trial_is_one_of_two() -> None:
+    """A verification takes as many as `size` says, whatever they hold."""
+    pace = Pace(largest=10_000, most_elements=5_000_000, most_bytes=1024**3)
+    pace.learn(parents=100, elements=100, size_bytes=100_000, took=timedelta(seconds=60))
+    assert pace.size == 1
+    for _ in range(3):
+        pace.learn(parents=1, elements=300_000, size_bytes=300_000, took=timedelta(seconds=0.3))
+        assert pace.size <= 2
+    pace = Pace(most_elements=25_000, parents=1)
+    for _ in range(4):
+        pace.learn(parents=1, elements=20_000, size_bytes=20_000, took=timedelta(seconds=0.1))
+        assert pace.size == 1
+
+
+def test_a_chunk_that_took_no_time_is_none_to_divide_by() -> None:
+    pace = Pace()
+    pace.learn(parents=1, elements=1, size_bytes=10, took=timedelta(0))
+    assert pace.size >= 1
+
+
 def test_what_comes_to_take_longer_without_its_contents_is_noticed() -> None:
     """However slowly: a chunk that shrinks is no faster."""
     pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=1_000_000)
