@@ -204,21 +204,22 @@ def test_another_target_makes_no_more_of_a_trial() -> None:
 @pytest.mark.parametrize(
     ("parents", "truth", "longest"),
     [
+        ([1_000, 100] * 100, (0.0, 0.0, 100e-6, 0.0), 0.25),
         ([2_000, 200] * 100, (0.0, 0.0, 100e-6, 0.0), 0.25),
         ([20_000] + [0] * 3_000, (0.001, 1e-6, 400e-6, 0.0), 1.0),
         ([each * 997 % 100_000 for each in range(300)], (0.0, 0.0, 400e-6, 0.0), 1.0),
         ([each * 7 % 1_000 for each in range(1, 300)], (0.0, 0.0, 400e-6, 0.0), 1.0),
-        ([30_000] * 20, (0.0, 0.0, 400e-6, 0.0), 0.1),
+        ([10_000] * 20, (0.0, 0.0, 400e-6, 0.0), 0.1),
     ],
 )
 def test_a_second_parent_is_tried_a_few_times_and_where_that_is_short(
     parents: list[int], truth: tuple[float, ...], longest: float
 ) -> None:
     """Contents that take four times what they take on a slow machine, and parents of which no two are alike."""
-    pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=50_000)
+    pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=1_000_000)
     found = list(chunks(pace, [(each, 2 + 60 * each) for each in parents * 3], truth))
     long = [seconds for taken, seconds in found if taken > 1 and seconds > 0.1]
-    assert len(long) <= chunk.SECONDS
+    assert len(long) <= 3
     assert max(long, default=0.0) <= longest
 
 
