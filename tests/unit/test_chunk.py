@@ -216,7 +216,7 @@ def test_a_second_parent_is_tried_a_few_times_and_where_that_is_short(
     parents: list[int], truth: tuple[float, ...], longest: float
 ) -> None:
     """Contents that take four times what they take on a slow machine, and parents of which no two are alike."""
-    pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=1_000_000)
+    pace = Pace(target=timedelta(seconds=0.05), largest=20_000, most_elements=1_000_000, most_bytes=1024**3)
     found = list(chunks(pace, [(each, 2 + 60 * each) for each in parents * 3], truth))
     long = [seconds for taken, seconds in found if taken > 1 and seconds > 0.1]
     assert len(long) <= 3
