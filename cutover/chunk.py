@@ -41,7 +41,7 @@ APART = 1.4  # times the contents of another: enough to tell what both take with
 KIN = 1.2  # parents, elements and bytes of two chunks of a kind are in the same proportion, within this
 TRIAL, LEAST_TRIAL = 1.7, 1.45  # times the contents: what is otherwise the next chunk, to be apart from the last one
 SECOND = 2.1  # times those of one parent: two of a kind
-SECONDS = 3  # trials with a second parent; parents that are not alike may teach nothing
+SECOND_TRIALS = 3  # with a second parent; parents that are not alike may teach nothing
 SHORT = TARGET / 2  # a trial with a second parent may take as long, however short the target
 
 
@@ -99,7 +99,7 @@ class Pace:
         longest: that a chunk gets for the sake of what it takes without its contents; no more than `target` where others wait.
         fixed: seconds that it takes without them.
         seen_at: parents of the chunk in which that was last seen; 0 where it never was.
-        trial: times its usual contents the next chunk may hold.
+        trial: times its usual contents the next chunk may hold; 1 unless it is one. `second_trials` were with a second parent.
         per_stored: seconds for each stored byte of a long document, by the elements that it turned out to hold.
     """
 
@@ -116,7 +116,7 @@ class Pace:
     last: Chunk | None = None
     seen_at: int = 0
     trial: float = 1.0
-    seconds_tried: int = 0
+    second_trials: int = 0
 
     @property
     def size(self) -> int:
@@ -172,11 +172,11 @@ class Pace:
         self.per_stored = max(heaviest, self.per_stored / 2)
 
     def retarget(self, target: timedelta) -> None:
-        """Take another target time from now on, and at once so many parents more or less as there is room."""
-        before, self.target = self.usual, target
+        """Take another target time from now on, and at once so many parents more or less as there is room; then try nothing."""
+        if target == self.target:
+            return
+        before, self.target, self.trial = self.usual, target, 1.0
         self.parents = max(1.0, self.parents * self.usual / before)
-        if self.trial > 1:
-            self.trial = max(1.0, self.trial * before / self.usual)
 
     def learn(self, *, parents: int, elements: int, size_bytes: int, took: timedelta) -> None:
         """Take one chunk into account: at most double, half way towards what would have filled the target time."""
@@ -206,9 +206,9 @@ class Pace:
         if times and now.parents <= self.seen_at / TRIAL:
             self.trial = left if LEAST_TRIAL <= left < TRIAL else TRIAL
             self.seen_at = now.parents
-        elif not self.seen_at and now.parents == 1 and self.seconds_tried < SECONDS and self.second_is_short(now):
+        elif not self.seen_at and now.parents == 1 and self.second_trials < SECOND_TRIALS and self.second_is_short(now):
             self.trial = SECOND * max(1.0, now.costs(self.costs) / self.usual)
-            self.seconds_tried += 1
+            self.second_trials += 1
 
     def second_is_short(self, now: Chunk) -> bool:
         """Whether twice what this one parent took is no harm; or it took far more than a slow machine would for its contents."""

@@ -70,34 +70,24 @@ def decoded_by_sql(pg: psycopg.Connection[Any], codec: Codec, elements: list[str
         sql.SQL("{} AS {}").format(expression, sql.Identifier(KINDS[field].column.replace("%", "%%")))
         for field, expression in decoded.columns.items()
     ]
-    query = sql.SQL(
-        "SELECT element, ok, CASE WHEN ok THEN ({encoded})::text END, {types} FROM ("
-        " SELECT value::text AS element, {ok} AS ok, {columns}, at"
-        " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS e (value, at) OFFSET 0) AS d ORDER BY at"
-    ).format(
-        encoded=codec.encode_sql("d"),
-        types=sql.SQL(", ").join(types_of(codec)),
-        ok=decoded.ok,
-        columns=sql.SQL(", ").join(columns),
-    )
-    values = [f"[{','.join(elements)}]"]
-    found = pg.execute(query, values).fetchall()
-    assert pg.execute(at_once(codec), values).fetchall() == found
-    return found
-
-
-def at_once(codec: Codec) -> sql.Composed:
-    """The same by the subquery that computes everything once."""
-    return sql.SQL(
-        "SELECT element, cutover_ok AS ok, CASE WHEN cutover_ok THEN ({encoded})::text END, {types} FROM ("
-        " SELECT e.value::text AS element, e.at, x.*, x.cutover_ok AS ok"
+    in_parts = sql.SQL(
+        "SELECT value::text AS element, {ok} AS ok, {columns}, at"
+        " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS e (value, at) OFFSET 0"
+    ).format(ok=decoded.ok, columns=sql.SQL(", ").join(columns))
+    at_once = sql.SQL(
+        "SELECT e.value::text AS element, x.cutover_ok AS ok, x.*, e.at"
         " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS e (value, at) CROSS JOIN LATERAL {decoding} x OFFSET 0"
-        ") AS d ORDER BY at"
-    ).format(
-        encoded=codec.encode_sql("d"),
-        types=sql.SQL(", ").join(types_of(codec)),
-        decoding=codec.decoding_sql(sql.Identifier("e", "value")),
+    ).format(decoding=codec.decoding_sql(sql.Identifier("e", "value")))
+    read = sql.SQL(
+        "SELECT element, ok, CASE WHEN ok THEN ({encoded})::text END, {types} FROM ({elements}) AS d ORDER BY at"
     )
+    parts = {"encoded": codec.encode_sql("d"), "types": sql.SQL(", ").join(types_of(codec))}
+    found, again = (
+        pg.execute(read.format(elements=each, **parts), [f"[{','.join(elements)}]"]).fetchall()
+        for each in (in_parts, at_once)
+    )
+    assert again == found
+    return found
 
 
 def plain(value: object) -> object:

@@ -194,11 +194,16 @@ def test_halving_ends_at_one_where_more_was_to_be_tried(elements: int, seconds: 
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_another_target_makes_no_more_of_a_trial() -> None:
+@pytest.mark.parametrize("target", [0.02, 0.5])
+def test_another_target_ends_a_trial_and_the_same_one_does_not(target: float) -> None:
+    """A trial while nobody was at work would be a long chunk once others are."""
     pace = with_a_trial(Pace(target=timedelta(seconds=0.05), largest=20_000), 1_000, 0.3)
     room = pace.room
-    pace.retarget(timedelta(seconds=0.5))
-    assert pace.room == pytest.approx(max(room, pace.usual))
+    pace.retarget(timedelta(seconds=0.05))
+    assert pace.room == room > 2 * pace.usual
+    pace.retarget(timedelta(seconds=target))
+    assert pace.room == pace.usual
+    assert pace.room < room or target > 0.05
 
 
 @pytest.mark.parametrize(
