@@ -1,29 +1,24 @@
 """The fast way through Python, for codecs without SQL: whole lists are read in slices, decoded, and poured in by COPY.
 
-As in `direct`, a list qualifies while its rows are its newest elements, or none (without SQL: none). Memory is that of one
-slice, whatever a document weighs. What cannot become a row comes back; where the database could change a value without a word, or
-refuses one, nothing is poured and the caller takes the way that proves row by row.
+As in `direct`, a list qualifies while its rows are its newest elements, or none (without SQL: none). Memory is that of some
+slices, whatever a document weighs. What cannot become a row comes back; where the database could change a value without a word,
+or refuses one, nothing is poured and the caller takes the way that proves row by row.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from json import JSONEncoder
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import DataError, IntegrityError, models, transaction
 
 from cutover import beside, db
-from cutover.backfill import columns, difference, slices
+from cutover.backfill import columns, decoding, difference, pool, slices
+from cutover.backfill.decoding import Given, Inexact, Made, Recipe
 from cutover.backfill.missing import Missing, Refused
-from cutover.backfill.slices import Slice
-from cutover.codecs import Undecodable
-from cutover.codecs.codec import proved
-from cutover.codecs.element import loads, plain, same, why_not_jsonb
-from cutover.mapping import Binding, BoundStream, path
+from cutover.mapping import Binding, BoundStream
 from cutover.pairing import token
 from cutover.sql import query
 
@@ -40,12 +35,6 @@ EXACT: dict[type, type] = {
     models.JSONField: object,
 }
 """Fields whose column gives back what it was given, if that is of this very type."""
-
-PLAIN = JSONEncoder()
-
-
-class Inexact(Exception):
-    """A value that the column might give back as another."""
 
 
 @dataclass
@@ -65,25 +54,28 @@ class Poured:
             left[same] -= 1
 
 
-def fill(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> Poured:
-    """Pour the lists of some parents that qualify; nothing at all where one value might not come back."""
+def fill(binding: Binding, stream: BoundStream, keys: Sequence[str], *, alone: bool = False) -> Poured:
+    """Pour the lists of some parents that qualify; nothing at all where one value might not come back.
+
+    Where `alone`, other processes may help to decode.
+    """
     if not eligible(binding, stream):
         return Poured()
     try:
-        return poured(binding, stream, keys, aside=not stream.number)
+        return poured(binding, stream, keys, aside=not stream.number, alone=alone)
     except beside.Unavailable:
-        return poured(binding, stream, keys, aside=False)
+        return poured(binding, stream, keys, aside=False, alone=alone)
 
 
-def poured(binding: Binding, stream: BoundStream, keys: Sequence[str], *, aside: bool) -> Poured:
+def poured(binding: Binding, stream: BoundStream, keys: Sequence[str], *, aside: bool, alone: bool = False) -> Poured:
     done = Poured()
     try:
         with transaction.atomic(using=binding.alias):
             before = shown(binding, stream, keys)
             with slices.read(binding, stream, keys, aside=aside) as found:
-                for batch in found:
-                    made = records(binding, stream, batch, done)
-                    done.inserted += db.copy_in(binding.alias, target(binding, stream), made)
+                for units in found:
+                    blocks = taken(pool.made(recipe(binding, stream), units, alone=alone), done)
+                    done.inserted += db.copy_blocks(binding.alias, target(binding, stream), blocks)
             if shown(binding, stream, keys) - before != done.inserted:
                 raise Inexact  # the stream would not show all of them
     except (Inexact, DataError, IntegrityError, RecursionError):
@@ -98,62 +90,31 @@ def eligible(binding: Binding, stream: BoundStream) -> bool:
     return binding.position is not None and not wanted.lacking and plain
 
 
-def records(binding: Binding, stream: BoundStream, found: Iterable[Slice], done: Poured) -> Iterator[tuple[Any, ...]]:
-    """The records for COPY, in the order of `target`; each is decoded while the server takes those before. Raises Inexact."""
-    wanted, keyed = columns.of(binding, stream), stream.key_field is not None
-    checks = [(name, *limits(binding, name)) for name in wanted.given.values() if name != stream.key_field]
-    kept, drawn = tuple(wanted.constants.values()), len(wanted.drawn)
-    decode, encode = stream.codec.decode, stream.codec.encode
-    for piece in found:
-        if piece.elements is None:
-            done.parents.add(piece.parent)
-            continue
-        behind = ((piece.key,) if keyed else ()) + kept
-        for place, element in enumerate(piece.elements, piece.place):
-            try:
-                values = proved(decode, encode, element)
-            except Undecodable as error:
-                done.refused.append((Missing(piece.parent, piece.key, element, 0, place), error.reason))
-                continue
-            given = [
-                value if (value := values[name]) is None or fits(value) else exactly(value, kind)
-                for name, kind, fits in checks
-            ]
-            yield (piece.parent, place, *given, *behind, *(uuid4() for _ in range(drawn)))
+def taken(found: Iterator[Made], done: Poured) -> Iterator[bytes]:
+    """The rows, to be handed on; the rest is kept in `done`."""
+    for made in found:
+        done.parents |= made.parents
+        done.refused += made.refused
+        yield made.rows
 
 
-def exactly(value: Any, kind: type) -> Any:
-    """A value that does not fit as it is: JSON as its text. Raises Inexact."""
-    if kind is object:
-        return json_text(value)
-    raise Inexact(value)
+@cache
+def recipe(binding: Binding, stream: BoundStream) -> Recipe:
+    """How the elements of a stream become lines of COPY, in the order of `target`."""
+    wanted, fields = columns.of(binding, stream), binding.child.model._meta
+    names = [name for name in wanted.given.values() if name != stream.key_field]
+    given = [Given(name, EXACT[type(fields.get_field(name))], *limits(binding, name)) for name in names]
+    constants = [
+        decoding.NULL if value is None else decoding.copied(value)
+        for value in db.texts(binding.alias, wanted.constants.values())
+    ]
+    keyed = stream.key_field is not None
+    return Recipe(stream.codec, stream.newest_first, tuple(given), keyed, tuple(constants), len(wanted.drawn))
 
 
-def limits(binding: Binding, name: str) -> tuple[type, Callable[[Any], bool]]:
-    """The type that a field takes, and whether its column gives back this very value, if it is of that type.
-
-    A text column cuts spaces off at its length without a word.
-    """
-    kind, column = EXACT[type(binding.child.model._meta.get_field(name))], binding.kinds[name]
-    most, aware = column.max_length, column.aware
-    if kind is object:
-        return kind, lambda _: False
-    if kind is str and most is not None:
-        return kind, lambda value: type(value) is str and len(value) <= most
-    if kind is datetime:
-        return kind, lambda value: type(value) is datetime and (value.tzinfo is not None) == aware
-    return kind, lambda value: type(value) is kind
-
-
-def json_text(value: object) -> str:
-    """The JSON of a value that comes back the same. Raises Inexact."""
-    if plain(value):
-        return PLAIN.encode(value)
-    if why_not_jsonb(value) is None:
-        text = path.dump(value)
-        if same(loads(text), value):
-            return text
-    raise Inexact(value)
+def limits(binding: Binding, name: str) -> tuple[int | None, bool]:
+    column = binding.kinds[name]
+    return column.max_length, column.aware
 
 
 def shown(binding: Binding, stream: BoundStream, keys: Sequence[str]) -> int:

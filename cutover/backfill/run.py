@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from cutover import beside, caches, chunk, db, ledger
-from cutover.backfill import attempts, difference, lease, plan, throttle, work
+from cutover.backfill import attempts, difference, lease, plan, pool, throttle, work
 from cutover.backfill.finish import finish
 from cutover.backfill.progress import Progress
 from cutover.backfill.throttle import Custom, looks
@@ -56,6 +56,7 @@ def run(
             yield from told(binding, finish(job))
     finally:
         beside.close(binding.alias)
+        pool.close()
         job.post.leave()
 
 

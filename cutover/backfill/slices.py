@@ -6,7 +6,6 @@ connections] in `piped`); for the others, and where there is none, a cursor of t
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,38 +13,20 @@ from psycopg import sql
 
 from cutover import beside, db
 from cutover.backfill import direct
-from cutover.codecs.element import loads
+from cutover.backfill.decoding import Line
 from cutover.mapping import Binding, BoundStream
 from cutover.sql import query
 
 SLICE_BYTES = 1024 * 1024
-MOST = 2_000
-
-Line = Sequence[Any]
-"""A line of the query: parent, key, place, list, the first three and the last as JSON."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Consecutive elements of one list, oldest first; without any, it names a parent that needs nothing more.
-
-    Attributes:
-        place: the position of the first; those of the others follow.
-        size: characters of its text.
-    """
-
-    parent: str
-    key: str | None
-    place: int
-    elements: list[Any] | None
-    size: int = 0
+MOST = 1_000  # elements of a slice, lines of a batch
+UNIT_BYTES = 16 * 1024  # some hundred lines of a log, some milliseconds of a codec in Python
 
 
 @contextmanager
 def read(
     binding: Binding, stream: BoundStream, keys: Sequence[str], *, aside: bool
-) -> Iterator[Iterator[Iterable[Slice]]]:
-    """The slices of some parents' lists, batch by batch: during a batch the chunk's connection is free.
+) -> Iterator[Iterator[Iterator[list[Line]]]]:
+    """The slices of some parents' lists, batch by batch, each in units: during a batch the chunk's connection is free.
 
     Raises:
         Unavailable: they were to be read `aside` and cannot be.
@@ -54,25 +35,25 @@ def read(
     if not aside:
         with db.server_cursor(binding.alias, "cutover_pour", statement(binding, stream), values) as opened:
             opened.itersize = 1
-            yield batches(made(stream, line) for line in opened)
+            yield (batches(batch, UNIT_BYTES) for batch in batches(opened, SLICE_BYTES))
         return
     values["transaction"] = db.scalar(binding.alias, query("backfill", "transaction"))
     settings = {"datestyle": "ISO, YMD", "enable_seqscan": "off", "enable_nestloop": "off"}
     copy = f"COPY ({statement(binding, stream)}) TO STDOUT"
     with beside.copied(binding.alias, copy, values, settings) as blocks:
-        yield iter([(made(stream, line) for line in lines(blocks))])
+        yield iter([batches(lines(blocks), UNIT_BYTES)])
 
 
-def batches(found: Iterator[Slice]) -> Iterator[list[Slice]]:
-    """As many as weigh a few megabytes at most: one connection cannot give and take at a time."""
-    batch: list[Slice] = []
-    elements = size = 0
+def batches(found: Iterable[Line], size: int) -> Iterator[list[Line]]:
+    """As many as have so many characters together, or are a thousand."""
+    batch: list[Line] = []
+    weight = 0
     for each in found:
         batch.append(each)
-        elements, size = elements + len(each.elements or ()), size + each.size
-        if elements >= MOST or size >= SLICE_BYTES:
+        weight += len(each[-1] or "")
+        if len(batch) >= MOST or weight >= size:
             yield batch
-            batch, elements, size = [], 0, 0
+            batch, weight = [], 0
     yield batch
 
 
@@ -85,14 +66,6 @@ def lines(blocks: Iterator[bytes]) -> Iterator[Line]:
             yield [
                 None if each == b"\\N" else each.replace(b"\\\\", b"\\").decode("utf-8") for each in line.split(b"\t")
             ]
-
-
-def made(stream: BoundStream, line: Line) -> Slice:
-    parent, key, place, text = line
-    elements: Any = None if text is None else loads(text)
-    if elements is not None and stream.newest_first:
-        elements.reverse()
-    return Slice(str(loads(parent)), None if key is None else str(loads(key)), int(place), elements, len(text or ""))
 
 
 @cache

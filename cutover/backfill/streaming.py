@@ -23,11 +23,14 @@ from cutover.sql import query
 BATCH = 5000
 
 
-def fill(binding: Binding, keys: Sequence[str], *, whole: bool = False) -> Filled:
-    """Insert what is missing; what cannot become a row comes back with its reason. Where `whole`, pour what can be poured."""
+def fill(binding: Binding, keys: Sequence[str], *, whole: bool = False, alone: bool = False) -> Filled:
+    """Insert what is missing; what cannot become a row comes back with its reason.
+
+    Where `whole`, pour what can be poured, and where `alone` with the help of other processes.
+    """
     done = Filled(0, [])
     for stream in binding.streams:
-        poured = pouring.fill(binding, stream, keys) if whole else Poured()
+        poured = pouring.fill(binding, stream, keys, alone=alone) if whole else Poured()
         done.inserted += poured.inserted
         done.refused += poured.told(stream)
         found, refused = differences(binding, stream, [key for key in keys if key not in poured.parents])

@@ -29,11 +29,15 @@ def write_iso(moment: datetime, pattern: str) -> str:
     return f"{text}Z" if pattern.endswith("Z") else text
 
 
-STRPTIME = Times(
-    "strptime",
-    lambda text, pattern: datetime.strptime(text, pattern).replace(tzinfo=UTC),
-    lambda moment, pattern: moment.astimezone(UTC).strftime(pattern),
-)
+def read_pattern(text: str, pattern: str) -> datetime:
+    return datetime.strptime(text, pattern).replace(tzinfo=UTC)
+
+
+def write_pattern(moment: datetime, pattern: str) -> str:
+    return moment.astimezone(UTC).strftime(pattern)
+
+
+STRPTIME = Times("strptime", read_pattern, write_pattern)
 ISO = Times("fromisoformat", read_iso, write_iso)
 TIMES = {each.name: each for each in (STRPTIME, ISO)}
 

@@ -1,6 +1,5 @@
 """Tables and codecs that the template did not make: no positions, no SQL, keys in another collation."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -10,8 +9,8 @@ from adopting import adopted
 from backfilling import all_rows, elements, execute, parent, to_the_end
 from cutover import backfill
 from cutover.backfill import plan, pouring
-from cutover.codecs import Codec
 from databases import Database
+from plaincodecs import Plain
 from stages import at_phase
 
 
@@ -32,19 +31,6 @@ def test_a_table_without_positions_gets_every_element_once(database: Database) -
     backfill.reset(binding)
     to_the_end(binding)
     assert all_rows(binding) == before
-
-
-class Plain(Codec):
-    """A codec of a project: Python alone."""
-
-    def __init__(self, inner: Codec) -> None:
-        self.inner, self.columns = inner, inner.columns
-
-    def decode(self, element: object) -> dict[str, object]:
-        return self.inner.decode(element)
-
-    def encode(self, row: Mapping[str, object]) -> object:
-        return self.inner.encode(row)
 
 
 def test_a_codec_without_sql_takes_the_way_through_python(database: Database) -> None:

@@ -13,29 +13,8 @@ from backfilling import all_rows, elements, execute, parent, to_the_end
 from cutover import backfill, beside, db
 from cutover.backfill import pouring, slices, streaming, visit
 from cutover.backfill.pouring import Poured
-from cutover.codecs import Codec
-from cutover.mapping import Binding
 from databases import Database
-from stages import at_phase
-
-
-class Plain(Codec):
-    """A codec of a project: Python alone."""
-
-    def __init__(self, inner: Codec) -> None:
-        self.inner, self.columns = inner, inner.columns
-
-    def decode(self, element: object) -> dict[str, object]:
-        return self.inner.decode(element)
-
-    def encode(self, row: Mapping[str, object]) -> object:
-        return self.inner.encode(row)
-
-
-def without_sql(name: str) -> Binding:
-    binding = at_phase(name, 2)
-    return replace(binding, streams=tuple(replace(stream, codec=Plain(stream.codec)) for stream in binding.streams))
-
+from plaincodecs import Plain, without_sql
 
 DOCUMENTS: dict[str, list[Any]] = {
     "job_logs": [
@@ -86,8 +65,8 @@ def test_pouring_makes_the_same_rows_and_refuses_the_same(
     poured: list[Poured] = []
     fill = pouring.fill
 
-    def kept(*args: Any) -> Poured:
-        poured.append(fill(*args))
+    def kept(*args: Any, **more: Any) -> Poured:
+        poured.append(fill(*args, **more))
         return poured[-1]
 
     monkeypatch.setattr(streaming.pouring, "fill", kept)
@@ -96,7 +75,7 @@ def test_pouring_makes_the_same_rows_and_refuses_the_same(
     assert name == "ticket_history" or any(each.parents for each in poured), "nothing was poured"
     execute(None, f"TRUNCATE {binding.child.name}, cutover_quarantine")
     backfill.reset(binding)
-    monkeypatch.setattr(streaming.pouring, "fill", lambda *_: Poured())
+    monkeypatch.setattr(streaming.pouring, "fill", lambda *_, **__: Poured())
     to_the_end(binding)
     assert sorted(map(str, all_rows(binding))) == sorted(map(str, rows))
     assert quarantined() == refused
@@ -132,9 +111,9 @@ def test_lists_come_from_a_second_connection_of_the_same_server(
     over = execute(None, "SELECT pg_current_xact_id()::text")[0][0]
     seen, poured = list[tuple[bool, int]](), pouring.poured
 
-    def kept(*args: Any, aside: bool) -> Poured:
+    def kept(*args: Any, aside: bool, **more: Any) -> Poured:
         try:
-            done = poured(*args, aside=aside)
+            done = poured(*args, aside=aside, **more)
         except beside.Unavailable:
             seen.append((aside, -1))
             raise

@@ -1,0 +1,215 @@
+"""Processes that decode beside a worker: the rows are the same, whatever happens to them, and none outlives the worker."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from backfilling import elements, execute, parent, to_the_end
+from cutover import backfill
+from cutover.backfill import decoding, pool, slices
+from cutover.backfill.decoding import Given, Inexact, Recipe
+from cutover.backfill.pool import Helper
+from cutover.codecs import Codec
+from cutover.mapping import Binding
+from databases import Database
+from plaincodecs import Message, Plain, without_sql
+
+PARENTS, EACH = 30, 400
+BAD = "no line"
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Help from the first unit on, in small shares; which helper has given something, time after time."""
+    found, take = list[int](), Helper.take
+
+    def kept(helper: Helper) -> list[decoding.Made]:
+        given = bool(helper.given)
+        made = take(helper)
+        found.extend([helper.process.pid] if given else [])
+        return made
+
+    monkeypatch.setattr(Helper, "take", kept)
+    monkeypatch.setattr(pool, "AFTER", -1.0)
+    monkeypatch.setattr(pool, "cores", lambda: 3)
+    monkeypatch.setattr(pool, "SHARE", 1)
+    monkeypatch.setattr(slices, "UNIT_BYTES", 1)
+    yield found
+    pool.close()
+
+
+@pytest.fixture
+def filled(database: Database) -> Callable[..., dict[int, list[str]]]:
+    """Parents with lists of their own, as `without_sql` sees them; the lists, oldest first."""
+
+    def fill(binding: Binding, *, bad: int = 0) -> dict[int, list[str]]:
+        made = {}
+        for number in range(1, PARENTS + 1):
+            lines = [f"[2024-01-02 03:{n // 60:02}:{n % 60:02}] INFO {number}\\n{n}\ttab é" for n in range(EACH)]
+            made[number] = lines
+            parent(binding, number, {"stdout": lines[::-1] + [f"{BAD} {n}" for n in range(bad if number == 7 else 0)]})
+        return made
+
+    return fill
+
+
+def ready(number: int = 2) -> list[Helper]:
+    """Helpers that have said that they are there."""
+    pool._held.helpers = pool.started(number)
+    for each in pool._held.helpers:
+        assert each.link.poll(60)
+        each.take()
+    return pool._held.helpers
+
+
+def expect(binding: Binding, made: dict[int, list[str]]) -> None:
+    assert {number: elements(binding, number) for number in made} == made
+    assert backfill.why_incomplete(binding) == []
+
+
+def test_helpers_make_the_same_rows(taken: list[int], filled: Callable[..., dict[int, list[str]]]) -> None:
+    binding = without_sql("job_logs")
+    bad = 3
+    made = filled(binding, bad=bad)
+    helpers = [each.process for each in ready()]
+    done = to_the_end(binding)
+    expect(binding, made)
+    assert done.quarantined == bad
+    assert execute(None, "SELECT element FROM cutover_quarantine ORDER BY 1") == [(f'"{BAD} {n}"',) for n in range(bad)]
+    assert set(taken) == {each.pid for each in helpers}, "both have helped"
+    assert [each.returncode for each in helpers] == [-signal.SIGKILL] * 2, "and are gone with the backfill"
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+def test_what_a_helper_had_in_hand_is_made_by_the_worker(
+    taken: list[int],
+    filled: Callable[..., dict[int, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+    blow: signal.Signals,
+) -> None:
+    """Each helper is killed, or stopped, when it has been given something for the second time."""
+    binding = without_sql("job_logs")
+    made = filled(binding)
+    monkeypatch.setattr(pool, "PATIENCE", 1)
+    give, given = Helper.give, list[int]()
+
+    def struck(helper: Helper, recipe: bytes, units: list[pool.Unit]) -> None:
+        given.append(helper.process.pid)
+        if given.count(helper.process.pid) == 2:
+            os.kill(helper.process.pid, blow)
+        give(helper, recipe, units)
+
+    monkeypatch.setattr(Helper, "give", struck)
+    helpers = [each.process.pid for each in ready()]
+    to_the_end(binding)
+    expect(binding, made)
+    assert set(helpers) <= set(given)
+    assert [given.count(each) for each in helpers] == [2, 2], "nobody asks it again"
+    assert set(taken) <= set(helpers)
+
+
+def test_a_helper_that_cannot_begin_is_done_without(
+    taken: list[int], filled: Callable[..., dict[int, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binding = without_sql("job_logs")
+    made = filled(binding)
+    monkeypatch.setattr(pool, "PROGRAM", "raise SystemExit('there is something wrong here')")
+    for each in pool.started(2):
+        with pytest.raises(EOFError):
+            each.take()
+        each.end()
+    to_the_end(binding)
+    expect(binding, made)
+    assert taken == []
+
+
+class Local(Plain):
+    """A codec that holds what cannot go to another process."""
+
+    def __init__(self, inner: Codec) -> None:
+        super().__init__(inner)
+        self.other = lambda: None
+
+
+def test_a_codec_that_cannot_go_there_stays_here(
+    taken: list[int], filled: Callable[..., dict[int, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binding = without_sql("job_logs", Local)
+    made = filled(binding)
+    monkeypatch.setattr(pool, "started", lambda _: pytest.fail("It has asked for help."))
+    to_the_end(binding)
+    expect(binding, made)
+
+
+def test_nobody_helps_where_others_are_at_work(taken: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "started", lambda _: pytest.fail("It has asked for help."))
+    assert list(pool.made(recipe(), iter([]), alone=False)) == []
+    with pytest.raises(pytest.fail.Exception):
+        list(pool.made(recipe(), iter([]), alone=True))
+
+
+# What a codec raises, and what is left of a chunk
+
+
+def recipe(codec: Codec | None = None) -> Recipe:
+    return Recipe(codec or Message(), False, (Given("message", str, 5, False),), False, (), 0)
+
+
+def unit(*found: str) -> pool.Unit:
+    return [('"1"', None, "-5", json.dumps(found)), ('"1"', None, "0", None)]
+
+
+def test_what_a_helper_gives_back_is_what_the_worker_would_make(taken: list[int]) -> None:
+    units = [unit("a", "none", "\t\\é"), unit("none"), unit("b"), unit()]
+    expected = [decoding.made(recipe(), each) for each in units]
+    assert expected[0].rows.decode() == "1\t-5\ta\n1\t-3\t\\t\\\\é\n"
+    (helper,) = ready(1)
+    helper.give(pool.packed(recipe()), units)
+    assert helper.take() == expected
+    assert (helper.given, helper.busy) == ([], False)
+
+
+def test_a_value_that_does_not_fit_is_inexact_there_too(taken: list[int]) -> None:
+    ready(1)
+    with pytest.raises(Inexact):
+        list(pool.made(recipe(), iter([unit("ab"), unit("longer"), unit("cd")]), alone=True))
+
+
+def test_what_a_codec_raises_is_raised_here(taken: list[int]) -> None:
+    """The helper ends by it; the worker meets it by itself."""
+    (helper,) = ready(1)
+    with pytest.raises(ZeroDivisionError) as raised:
+        list(pool.made(recipe(), iter([unit("error")]), alone=True))
+    assert raised.value.args == (os.getpid(),)
+    assert helper.process.returncode is not None
+
+
+def test_what_is_left_of_a_chunk_that_has_failed_is_not_taken_for_the_next(taken: list[int]) -> None:
+    (helper,) = ready(1)
+    failed = pool.made(recipe(), iter([unit("old"), unit("older"), unit("last")]), alone=True)
+    next(failed)
+    assert helper.given
+    rows = b"".join(each.rows for each in pool.made(recipe(), iter([unit("new")]), alone=True))
+    assert rows == b"1\t-5\tnew\n"
+    assert helper.process.returncode is not None
+
+
+def test_no_helper_outlives_its_worker(taken: list[int]) -> None:
+    """Each ends when the other end of its socket is closed, and no other helper keeps that open."""
+    helpers = ready(2)
+    for each in helpers:
+        each.link.close()
+        each.process.wait(10)
+
+
+def test_short_work_asks_for_no_help(taken: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "AFTER", 60.0)
+    monkeypatch.setattr(pool, "started", lambda _: pytest.fail("It has asked for help."))
+    assert list(pool.made(recipe(), iter([unit("a")]), alone=True)) == [decoding.made(recipe(), unit("a"))]
+    assert 0 < pool._held.seconds < 60
+    pool._held.seconds = 61.0
+    with pytest.raises(pytest.fail.Exception):
+        list(pool.made(recipe(), iter([unit("a")]), alone=True))
