@@ -53,7 +53,7 @@ class Way:
 
     Attributes:
         rates: rows per second.
-        peaks: MiB, of the largest process.
+        peaks: MiB, of the largest process with its helpers.
         looks: the share of the time after the last segment; that of the toolkit alone.
     """
 
@@ -131,7 +131,7 @@ def by_turns(case: Case, wanted: list[str], options: Options) -> dict[str, Way]:
     def turn(name: str) -> float:
         part = min(total, SLOW // case.each * case.each) if name == HAND or name in BY_CODEC else total
         rate, done = one_turn(case, name, part)
-        found[name].peaks.append(max(each.peak_mib for each in done))
+        found[name].peaks.append(max(map(weight, done)))
         found[name].looks += [1 - each.result.filled / each.seconds for each in done[:1] if each.result is not None]
         if part == total and name not in seen:
             seen[name] = data.rows(case.name)
@@ -151,6 +151,11 @@ def one_turn(case: Case, name: str, elements: int) -> tuple[float, list[Done]]:
     done = common.together(works(case, name, elements))
     data.expect(case.name, elements, f"{name}, {case.title}")
     return elements / common.span(done), done
+
+
+def weight(done: Done) -> float:
+    """The peak of a process, with what helped it."""
+    return done.peak_mib + (done.result.helpers_mib if isinstance(done.result, ways.Worked) else 0.0)
 
 
 def works(case: Case, name: str, elements: int) -> list[tuple[Callable[..., object], tuple[object, ...]]]:

@@ -35,7 +35,6 @@ SETTINGS = {
 }
 MIB = 1024 * 1024
 IDLE = 0.25  # load for each core that may be there before a run
-STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -262,10 +261,14 @@ def _measured(work: Callable[..., Any], args: tuple[object, ...]) -> Done:
     return Done(result, began, ended, peak_mib())
 
 
-def peak_mib() -> float:
-    """The peak of this process' memory. On Linux `ru_maxrss` is inherited from the process that has started this one."""
-    if STATUS.exists():
-        found = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+def peak_mib(pid: int | None = None) -> float:
+    """The peak of the memory of this process, or on Linux of another.
+
+    There `ru_maxrss` is inherited from the process that has started this one.
+    """
+    status = Path(f"/proc/{pid or 'self'}/status")
+    if status.exists():
+        found = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), "VmHWM: 0")
         return int(found.split()[1]) / 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / MIB if platform.system() == "Darwin" else most / 1024

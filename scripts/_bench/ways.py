@@ -12,6 +12,7 @@ from django.db import models
 
 from _bench import codecs, common
 from cutover import backfill, beside
+from cutover.backfill import pool
 from cutover.cli import project as command_line
 from cutover.codecs import Codec
 from cutover.mapping import Binding, bind
@@ -114,11 +115,13 @@ class Worked:
         chunks: seconds and parents of each chunk.
         filled: seconds until the last segment was done; what is left is the last look over everything.
         moved: elements of all workers.
+        helpers_mib: the peak of the processes that decoded beside it, together.
     """
 
     chunks: list[tuple[float, int]]
     filled: float
     moved: int
+    helpers_mib: float
 
 
 def worker(name: str, *, custom: str = "", seconds: float | None = None, second: bool = True) -> Worked:
@@ -130,13 +133,23 @@ def worker(name: str, *, custom: str = "", seconds: float | None = None, second:
     options: dict[str, Any] = {}
     if seconds is not None:
         options["stop"] = lambda: time.monotonic() > began + seconds
-    chunks, filled, moved = [], 0.0, 0
-    with command_line.named("backfill"), nullcontext() if second else patch.object(beside, "begun", refused):
+    chunks, filled, moved, helpers = [], 0.0, 0, list[float]()
+    end = pool.Helper.end
+
+    def weighed(helper: pool.Helper) -> None:
+        helpers.append(common.peak_mib(helper.process.pid))
+        end(helper)
+
+    with (
+        command_line.named("backfill"),
+        nullcontext() if second else patch.object(beside, "begun", refused),
+        patch.object(pool.Helper, "end", weighed),
+    ):
         for step in backfill.run(without_sql(bind(name), custom) if custom else bind(name), **options):
             if step.chunk_parents:
                 chunks.append((step.seconds, step.chunk_parents))
                 filled, moved = time.monotonic() - began, step.elements
-    return Worked(chunks, filled, moved)
+    return Worked(chunks, filled, moved, sum(helpers))
 
 
 def refused(*_: object) -> None:
