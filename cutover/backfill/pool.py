@@ -104,15 +104,17 @@ def exchange(helper: Helper, recipe: Recipe, units: Iterator[Unit], *, wait: boo
     """Take what a helper has made, and let it go on; one that is gone has its work done here."""
     if helper.process.returncode is not None:
         return
+    found, left = list[Made](), list[Unit]()
     try:
         if helper.busy and (wait or helper.link.poll()):
-            yield from helper.take()
+            found = helper.take()
         if not helper.busy:
             helper.give(packed(recipe), share(units))
     except GONE:
         left, helper.given = helper.given, []
         helper.end()
-        yield from (decoding.made(recipe, each) for each in left)
+    yield from found
+    yield from (decoding.made(recipe, each) for each in left)
 
 
 def share(units: Iterator[Unit]) -> list[Unit]:

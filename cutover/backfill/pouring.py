@@ -19,6 +19,7 @@ from cutover.backfill import columns, decoding, difference, pool, slices
 from cutover.backfill.decoding import Given, Inexact, Made, Recipe
 from cutover.backfill.missing import Missing, Refused
 from cutover.mapping import Binding, BoundStream
+from cutover.mapping.condition import EVERY
 from cutover.pairing import token
 from cutover.sql import query
 
@@ -71,12 +72,13 @@ def poured(binding: Binding, stream: BoundStream, keys: Sequence[str], *, aside:
     done = Poured()
     try:
         with transaction.atomic(using=binding.alias):
-            before = shown(binding, stream, keys)
+            hides = stream.shown is not EVERY
+            before = shown(binding, stream, keys) if hides else 0
             with slices.read(binding, stream, keys, aside=aside) as found:
                 for units in found:
                     blocks = taken(pool.made(recipe(binding, stream), units, alone=alone), done)
                     done.inserted += db.copy_blocks(binding.alias, target(binding, stream), blocks)
-            if shown(binding, stream, keys) - before != done.inserted:
+            if hides and shown(binding, stream, keys) - before != done.inserted:
                 raise Inexact  # the stream would not show all of them
     except (Inexact, DataError, IntegrityError, RecursionError):
         return Poured()

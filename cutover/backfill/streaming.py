@@ -13,6 +13,7 @@ from cutover import db, snapshot
 from cutover.backfill import chunk, columns, difference, misplaced, place, pouring
 from cutover.backfill.missing import Filled, Missing, Refused
 from cutover.backfill.pouring import Poured
+from cutover.backfill.reach import Lengths, holding
 from cutover.codecs import Undecodable
 from cutover.codecs.element import why_not_jsonb
 from cutover.mapping import Binding, BoundStream
@@ -23,17 +24,29 @@ from cutover.sql import query
 BATCH = 5000
 
 
-def fill(binding: Binding, keys: Sequence[str], *, whole: bool = False, alone: bool = False) -> Filled:
+def fill(
+    binding: Binding,
+    keys: Sequence[str],
+    lengths: Lengths | None = None,
+    *,
+    whole: bool = False,
+    alone: bool = False,
+) -> Filled:
     """Insert what is missing; what cannot become a row comes back with its reason.
 
-    Where `whole`, pour what can be poured, and where `alone` with the help of other processes.
+    A parent whose length is known to be 0 in a stream is not visited for it. Where `whole`, pour what can be poured, and where
+    `alone` with the help of other processes.
     """
     done = Filled(0, [])
     for stream in binding.streams:
-        poured = pouring.fill(binding, stream, keys, alone=alone) if whole else Poured()
+        wanted = holding(stream, keys, lengths)
+        poured = pouring.fill(binding, stream, wanted, alone=alone) if whole and wanted else Poured()
         done.inserted += poured.inserted
         done.refused += poured.told(stream)
-        found, refused = differences(binding, stream, [key for key in keys if key not in poured.parents])
+        wanted = [key for key in wanted if key not in poured.parents]
+        if not wanted:
+            continue
+        found, refused = differences(binding, stream, wanted)
         done.refused += refused
         lacking = columns.of(binding, stream).lacking
         if lacking:

@@ -170,7 +170,7 @@ def fill(
         return done
     if by_python:
         whole = not precise and not difference.compiles(binding)
-        more = streaming.fill(binding, by_python, whole=whole, alone=alone)
+        more = streaming.fill(binding, by_python, wanted.lengths, whole=whole, alone=alone)
         done = Filled(done.inserted + more.inserted, done.refused + more.refused)
     quarantine.settle(binding, wanted.keys, done.refused)
     return done

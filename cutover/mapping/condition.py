@@ -7,6 +7,9 @@ from psycopg import sql
 from cutover.codecs.quote import literal
 from cutover.errors import DeclarationError
 
+EVERY = sql.SQL("TRUE")
+"""The condition of every row."""
+
 
 def compile_condition(where: object | None, model: type[models.Model], alias: str) -> sql.Composable:
     """The condition with its values written in; every `%` is doubled, so it goes into a statement that has parameters.
@@ -15,7 +18,7 @@ def compile_condition(where: object | None, model: type[models.Model], alias: st
         DeclarationError: `where` is no `Q`, or follows a relation to another table.
     """
     if where is None:
-        return sql.SQL("TRUE")
+        return EVERY
     if not isinstance(where, models.Q):
         raise DeclarationError(f"where={where!r} is no Q.", hint="Write it as django.db.models.Q(...).")
     query = Query(model)
