@@ -39,9 +39,9 @@ class Given(NamedTuple):
     aware: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recipe:
-    """How the elements of a stream become lines of COPY.
+    """How the elements of a stream become lines of COPY. It is its own identity: a project's codec may have no hash.
 
     Attributes:
         given: in the order of the columns, after the parent's key and the position.

@@ -22,13 +22,14 @@ LONGEST_REST = 5.0
 Custom = Callable[[], str | None]
 
 
-def reasons(binding: Binding, custom: Custom | None = None) -> list[str]:
-    """Every reason to wait, now; none is a reason to go on.
+def reasons(binding: Binding, custom: Custom | None = None, *, strained: bool = True) -> list[str]:
+    """Every reason to wait, now; none is a reason to go on. Where not `strained`, the database is not asked what it suffers.
 
     Raises:
         DeclarationError: a setting is not what it should be, or its query fails.
     """
-    found = [held(ledger.read(binding.alias, binding.name)), *strain.reasons(binding.alias)]
+    found = [held(ledger.read(binding.alias, binding.name))]
+    found += strain.reasons(binding.alias) if strained else []
     found.append(custom() if custom is not None else None)
     return [reason for reason in found if reason]
 

@@ -22,7 +22,7 @@ from cutover.mapping import Binding
 T = TypeVar("T")
 Attempt = Callable[[Pace, bool], Visited | None]
 NOTES_EVERY = 10.0  # seconds
-LOOKS_EVERY = 0.2  # seconds: beside others chunks are shorter, and to ask before each would take a tenth of the time
+STRAIN_EVERY = 0.2  # seconds: beside others chunks are shorter, and to ask before each would take a tenth of the time
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Job:
     rest: Rest = field(default_factory=Rest)
     notes: str = ""
     notes_due: float = 0.0
-    look_due: float = 0.0
+    strain_due: float = 0.0
 
     def __post_init__(self) -> None:
         self.post = Post(self.binding, self.worker)
@@ -58,7 +58,11 @@ class Job:
         if time.monotonic() >= self.notes_due:
             self.notes = " ".join(throttle.notes(self.binding))
             self.notes_due = time.monotonic() + NOTES_EVERY
-        return " ".join(throttle.reasons(self.binding, self.hold))
+        strained = time.monotonic() >= self.strain_due
+        found = throttle.reasons(self.binding, self.hold, strained=strained)
+        if strained and not found:
+            self.strain_due = time.monotonic() + STRAIN_EVERY
+        return " ".join(found)
 
     def look(self) -> str:
         """Take over what was set meanwhile; why there are too many workers for this one, or nothing."""
@@ -128,20 +132,15 @@ class Held:
     def waits(self) -> Iterator[Progress]:
         """Why the next chunk has to wait, after each look, until it need not; the segment stays held.
 
-        Right after a look that found nothing there is none.
-
         Raises:
             Lost: somebody else has it, or there are more workers than are to work.
         """
         self.job.rest.take(self.job.stop)
-        if time.monotonic() < self.job.look_due:
-            return
         for _ in throttle.looks():
             if self.restarted(self.job.look):
                 raise Lost
             why = self.restarted(self.job.reasons)
             if not why or self.job.stop():
-                self.job.look_due = time.monotonic() + LOOKS_EVERY
                 return
             if not self.restarted(lambda: lease.prolong(self.job.binding, self.segment)):
                 raise Lost

@@ -252,6 +252,28 @@ def test_another_target_holds_from_the_next_chunk_on(database: Database, monkeyp
     assert list(told)[-1].finished
 
 
+def test_the_server_is_asked_what_it_suffers_now_and_then_and_not_before_each_chunk(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it suffers, before each until it does no longer."""
+    binding = jobs(400)
+    clock, told = [0.0], ["", "", "It suffers.", "It still does.", "", ""]
+    asked = list[float]()
+
+    def suffers(_: str) -> list[str]:
+        asked.append(clock[0])
+        return [told[len(asked) - 1]] if told[len(asked) - 1] else []
+
+    monkeypatch.setattr(throttle.strain, "reasons", suffers)
+    job = work.Job(binding, "one", pace(binding, timedelta(seconds=0.5)), lambda: False, None)
+    monkeypatch.setattr(work.time, "monotonic", lambda: clock[0])
+    found = []
+    for clock[0] in (100.0, 100.1, 100.21, 100.3, 100.5, 100.6, 100.61, 100.7):
+        found.append(job.reasons())
+    assert asked == [100.0, 100.21, 100.5, 100.6, 100.61]
+    assert found == ["", "", "", "", "It suffers.", "It still does.", "", ""]
+
+
 def test_where_parents_are_locked_a_longer_target_is_not_obeyed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

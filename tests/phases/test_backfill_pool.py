@@ -158,6 +158,18 @@ def recipe(codec: Codec | None = None) -> Recipe:
     return Recipe(codec or Message(), False, (Given("message", str, 5, False),), False, (), 0)
 
 
+class Changeable(Message):
+    """A codec that is compared by its contents, and so has no hash."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_codec_without_a_hash_is_taken(taken: list[int]) -> None:
+    ready(1)
+    found = list(pool.made(recipe(Changeable()), iter([unit("a")]), alone=True))
+    assert [each.rows for each in found] == [b"1\t-5\ta\n"]
+
+
 def unit(*found: str) -> pool.Unit:
     return [('"1"', None, "-5", json.dumps(found)), ('"1"', None, "0", None)]
 
