@@ -151,6 +151,11 @@ def throttle_sql() -> str | None:
     return sql_text("CUTOVER_THROTTLE_SQL")
 
 
+def decoding_processes() -> int:
+    """`CUTOVER_DECODING_PROCESSES`, 1 by default: how many may decode beside a worker that is alone; None: none."""
+    return int(amount("CUTOVER_DECODING_PROCESSES", 1, "processes") or 0)
+
+
 def seconds(setting: str, default: float | None) -> timedelta | None:
     found = amount(setting, default, "seconds")
     return None if found is None else timedelta(seconds=found)

@@ -128,7 +128,7 @@ def copy_in(alias: str, statement: Statement, records: Iterator[Sequence[object]
 def copy_blocks(alias: str, statement: Statement, blocks: Iterator[bytes]) -> int:
     """Hand bytes on to `COPY ... FROM STDIN`; the number of rows that they were."""
     wrapper = connections[alias]
-    with wrapper.cursor() as opened, wrapper.wrap_database_errors:
+    with interrupted.at_rest(alias), wrapper.cursor() as opened, wrapper.wrap_database_errors:
         with opened.cursor.copy(render(statement)) as copy:
             for block in blocks:
                 copy.write(block)

@@ -63,6 +63,7 @@ class Made:
     """Rows as COPY takes them; the parents that need nothing more of the stream; what can be no row, with the reason."""
 
     rows: bytes = b""
+    count: int = 0
     parents: set[str] = field(default_factory=set)
     refused: list[tuple[Missing, str]] = field(default_factory=list)
 
@@ -70,9 +71,10 @@ class Made:
 def made(recipe: Recipe, lines: Iterable[Line]) -> Made:
     """Decode and prove every element. Raises Inexact, and whatever the codec raises that is no Undecodable."""
     done, fields = Made(), [writer(each) for each in recipe.given]
-    text = "".join(f"{record}\n" for line in lines for record in records(recipe, fields, line, done))
+    found = [record for line in lines for record in records(recipe, fields, line, done)]
+    done.count = len(found)
     try:
-        done.rows = text.encode()
+        done.rows = "".join(found).encode()
     except UnicodeEncodeError as error:  # half of a pair
         raise Inexact from error
     return done
@@ -98,7 +100,7 @@ def records(recipe: Recipe, fields: list[tuple[str, Write]], line: Line, done: M
             continue
         given = [NULL if (value := values[name]) is None else write(value) for name, write in fields]
         drawn = [str(uuid4()) for _ in range(recipe.drawn)]
-        yield "\t".join([before, str(position), *given, *behind, *drawn])
+        yield "\t".join([before, str(position), *given, *behind, *drawn]) + "\n"
 
 
 # One value
@@ -124,7 +126,10 @@ def writer(given: Given) -> tuple[str, Write]:
     def other(value: Any) -> str:
         if type(value) is not kind:
             raise Inexact(value)
-        return str(value)
+        try:
+            return str(value)
+        except ValueError as error:  # an integer of thousands of digits
+            raise Inexact from error
 
     own: dict[type, Write] = {
         str: text,

@@ -40,9 +40,10 @@ EXACT: dict[type, type] = {
 
 @dataclass
 class Poured:
-    """The parents that need nothing more of the stream, how many rows were made, and what could be none."""
+    """The parents that need nothing more of the stream, how many rows were sent and are there, and what could be none."""
 
     parents: set[str] = field(default_factory=set)
+    sent: int = 0
     inserted: int = 0
     refused: list[tuple[Missing, str]] = field(default_factory=list)
 
@@ -78,8 +79,8 @@ def poured(binding: Binding, stream: BoundStream, keys: Sequence[str], *, aside:
                 for units in found:
                     blocks = taken(pool.made(recipe(binding, stream), units, alone=alone), done)
                     done.inserted += db.copy_blocks(binding.alias, target(binding, stream), blocks)
-            if hides and shown(binding, stream, keys) - before != done.inserted:
-                raise Inexact  # the stream would not show all of them
+            if done.inserted != done.sent or (hides and shown(binding, stream, keys) - before != done.sent):
+                raise Inexact  # a trigger has taken some away, or the stream would not show all of them
     except (Inexact, DataError, IntegrityError, RecursionError):
         return Poured()
     return done
@@ -97,6 +98,7 @@ def taken(found: Iterator[Made], done: Poured) -> Iterator[bytes]:
     for made in found:
         done.parents |= made.parents
         done.refused += made.refused
+        done.sent += made.count
         yield made.rows
 
 

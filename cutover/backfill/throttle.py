@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cutover import db, ledger
+from cutover import conf, db, ledger
 from cutover.backfill import strain
 from cutover.ledger import Entry
 from cutover.mapping import Binding
@@ -41,6 +41,7 @@ def notes(binding: Binding) -> list[str]:
 
 def check(binding: Binding) -> None:
     """Ask everything once: what is wrong with a setting is told before anything is done. Raises DeclarationError."""
+    conf.decoding_processes()
     reasons(binding)
     notes(binding)
 

@@ -3,21 +3,26 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import LazySettings
 
 from backfilling import elements, execute, parent, to_the_end
-from cutover import backfill
+from cutover import backfill, conf
 from cutover.backfill import decoding, pool, slices
 from cutover.backfill.decoding import Given, Inexact, Recipe
 from cutover.backfill.pool import Helper
 from cutover.codecs import Codec
+from cutover.errors import DeclarationError
 from cutover.mapping import Binding
 from databases import Database
 from plaincodecs import Message, Plain, without_sql
 
-PARENTS, EACH = 30, 400
+PARENTS, EACH = 12, 400
 BAD = "no line"
 
 
@@ -26,15 +31,15 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Help from the first unit on, in small shares; which helper has given something, time after time."""
     found, take = list[int](), Helper.take
 
-    def kept(helper: Helper) -> list[decoding.Made]:
-        given = bool(helper.given)
-        made = take(helper)
-        found.extend([helper.process.pid] if given else [])
+    def kept(helper: Helper, wait: float) -> list[tuple[pool.Unit, decoding.Made]]:
+        made = take(helper, wait)
+        found.extend([helper.process.pid] if made else [])
         return made
 
     monkeypatch.setattr(Helper, "take", kept)
     monkeypatch.setattr(pool, "AFTER", -1.0)
     monkeypatch.setattr(pool, "cores", lambda: 3)
+    monkeypatch.setattr(pool.conf, "decoding_processes", lambda: 2)
     monkeypatch.setattr(pool, "SHARE", 1)
     monkeypatch.setattr(slices, "UNIT_BYTES", 1)
     yield found
@@ -60,8 +65,8 @@ def ready(number: int = 2) -> list[Helper]:
     """Helpers that have said that they are there."""
     pool._held.helpers = pool.started(number)
     for each in pool._held.helpers:
-        assert each.link.poll(60)
-        each.take()
+        assert each.take(60) == []
+        assert not each.busy
     return pool._held.helpers
 
 
@@ -118,8 +123,8 @@ def test_a_helper_that_cannot_begin_is_done_without(
     made = filled(binding)
     monkeypatch.setattr(pool, "PROGRAM", "raise SystemExit('there is something wrong here')")
     for each in pool.started(2):
-        with pytest.raises(EOFError):
-            each.take()
+        with pytest.raises(pool.Gone):
+            each.take(60)
         each.end()
     to_the_end(binding)
     expect(binding, made)
@@ -180,7 +185,7 @@ def test_what_a_helper_gives_back_is_what_the_worker_would_make(taken: list[int]
     assert expected[0].rows.decode() == "1\t-5\ta\n1\t-3\t\\t\\\\é\n"
     (helper,) = ready(1)
     helper.give(pool.packed(recipe()), units)
-    assert helper.take() == expected
+    assert helper.take(60) == list(zip(units, expected, strict=True))
     assert (helper.given, helper.busy) == ([], False)
 
 
@@ -215,6 +220,93 @@ def test_no_helper_outlives_its_worker(taken: list[int]) -> None:
     for each in helpers:
         each.link.close()
         each.process.wait(10)
+
+
+@pytest.mark.parametrize("where", ["take", "share"])
+def test_a_time_limit_of_the_application_passes_through(
+    taken: list[int], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It may be a TimeoutError, which is an OSError, as is what a helper that is gone gives. Nothing is taken for the end."""
+    ready(1)
+    monkeypatch.setattr(pool, "SHARE", 1000)
+
+    def units() -> Iterator[pool.Unit]:
+        yield unit("a")
+        if where == "share":
+            raise TimeoutError("soft limit")
+        yield unit("b")
+
+    if where == "take":
+        monkeypatch.setattr(pool.Connection, "poll", lambda *_: raised(TimeoutError("soft limit")))
+        pool._held.helpers[0].busy = True  # type: ignore[index]
+    with pytest.raises(TimeoutError, match="soft limit"):
+        list(pool.made(recipe(), units(), alone=True))
+
+
+def raised(error: Exception) -> None:
+    raise error
+
+
+def test_what_a_helper_refuses_is_looked_at_here(taken: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A codec that knows more in this process: what it decodes here is no refusal."""
+    (helper,) = ready(1)
+    monkeypatch.setattr(Message, "decode", lambda _, element: {"message": element})
+    found = list(pool.made(recipe(), iter([unit("none"), unit("a", "none")]), alone=True))
+    assert [each.rows.count(b"\n") for each in found] == [2, 1]
+    assert not any(each.refused for each in found)
+    assert helper.process.pid in taken
+
+
+def test_another_recipe_that_cannot_go_there_leaves_the_helpers_alone(taken: list[int]) -> None:
+    (helper,) = ready(1)
+    assert list(pool.made(recipe(Local(Message())), iter([unit("a")]), alone=True)) == [
+        decoding.made(recipe(), unit("a"))
+    ]
+    assert (helper.ended, helper.busy) == (False, False)
+
+
+def test_a_process_that_cannot_be_started_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one; the first helps."""
+    start, number = subprocess.Popen, [0]
+
+    def failing(*args: Any, **more: Any) -> Any:
+        number[0] += 1
+        return start(*args, **more) if number[0] == 1 else raised(BlockingIOError("no more processes"))
+
+    monkeypatch.setattr(pool.subprocess, "Popen", failing)
+    helpers = pool.started(3)
+    assert (len(helpers), number) == (1, [2])
+    helpers[0].end()
+
+
+def test_settings_that_are_no_module_cannot_be_passed_on(settings: LazySettings) -> None:
+    """Those of `configure`, or overridden ones."""
+    settings.CUTOVER_DECODING_PROCESSES = 2
+    assert pool.started(2) == []
+
+
+@pytest.mark.parametrize(("said", "most"), [(None, 0), (1, 1), (3, 3)])
+def test_how_many_may_help_is_a_setting(settings: LazySettings, said: int | None, most: int) -> None:
+    settings.CUTOVER_DECODING_PROCESSES = said
+    assert conf.decoding_processes() == most
+
+
+def test_a_wrong_number_is_told_before_anything_is_done(database: Database, settings: LazySettings) -> None:
+    binding = without_sql("job_logs")
+    settings.CUTOVER_DECODING_PROCESSES = -1
+    with pytest.raises(DeclarationError, match="CUTOVER_DECODING_PROCESSES is -1"):
+        next(backfill.run(binding))
+
+
+@pytest.mark.parametrize(("quota", "most"), [("max 100000", 64), ("150000 100000", 1), ("400000 100000", 4)])
+def test_cores_are_those_that_a_container_may_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, most: int
+) -> None:
+    monkeypatch.setattr(pool, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda _: range(64), raising=False)
+    assert pool.cores() == 64
+    pool.QUOTA.write_text(f"{quota}\n")
+    assert pool.cores() == most
 
 
 def test_short_work_asks_for_no_help(taken: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,3 +187,18 @@ def test_a_row_that_the_stream_would_not_show_is_not_poured(database: Database) 
         visit.prepare(binding)
         assert pouring.fill(binding, hidden, [str(key)]) == Poured()
     assert json.loads(json.dumps(all_rows(binding), default=str)) == []
+
+
+def test_rows_that_a_trigger_takes_away_are_not_taken_for_there(database: Database) -> None:
+    binding = without_sql("job_logs")
+    key = parent(binding, 1, {"stdout": [f"[2024-01-01 00:00:0{n}] INFO x" for n in range(3)]})
+    execute(None, "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    execute(
+        None,
+        "CREATE TRIGGER away BEFORE INSERT ON jobs_joblog FOR EACH ROW WHEN (NEW.position = -2)"
+        " EXECUTE FUNCTION nothing()",
+    )
+    with transaction.atomic():
+        visit.prepare(binding)
+        assert pouring.fill(binding, binding.streams[0], [str(key)]) == Poured()
+    assert all_rows(binding) == []
