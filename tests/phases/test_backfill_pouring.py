@@ -1,11 +1,15 @@
 """Codecs without SQL: pouring whole lists in makes the rows that the slow way through Python makes, or leaves it to that."""
 
 import json
+import os
+import signal
+import threading
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import transaction
 
@@ -15,6 +19,7 @@ from cutover.backfill import pouring, slices, streaming, visit
 from cutover.backfill.pouring import Poured
 from databases import Database
 from plaincodecs import Plain, without_sql
+from waiting import wait_until
 
 DOCUMENTS: dict[str, list[Any]] = {
     "job_logs": [
@@ -201,4 +206,47 @@ def test_rows_that_a_trigger_takes_away_are_not_taken_for_there(database: Databa
     with transaction.atomic():
         visit.prepare(binding)
         assert pouring.fill(binding, binding.streams[0], [str(key)]) == Poured()
+    assert all_rows(binding) == []
+
+
+class SoftTimeLimitExceeded(Exception):
+    """What a task queue raises from a signal."""
+
+
+def test_a_time_limit_inside_of_the_copy_ends_its_statement_too(
+    database: Database, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    """Or it would go on in the server, with its locks, for as long as it takes."""
+    binding, other = without_sql("job_logs"), connect()
+    key = parent(binding, 1, {"stdout": ["[2024-01-01 00:00:00] INFO x"]})
+    execute(
+        None,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN NULL; END'",
+    )
+    execute(None, "CREATE TRIGGER slow AFTER INSERT ON jobs_joblog EXECUTE FUNCTION slow()")
+
+    def sleeping() -> bool:
+        return bool(other.execute("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").rowcount)
+
+    def limit() -> None:
+        wait_until(sleeping, 20)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    def struck(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    def poured() -> None:
+        with transaction.atomic():
+            visit.prepare(binding)
+            pouring.fill(binding, binding.streams[0], [str(key)])
+
+    before, thread = signal.signal(signal.SIGALRM, struck), threading.Thread(target=limit)
+    thread.start()
+    try:
+        with pytest.raises(SoftTimeLimitExceeded):
+            poured()
+    finally:
+        thread.join()
+        signal.signal(signal.SIGALRM, before)
+    wait_until(lambda: not sleeping(), 5)
     assert all_rows(binding) == []
