@@ -190,9 +190,10 @@ def test_what_a_helper_gives_back_is_what_the_worker_would_make(taken: list[int]
 
 
 def test_a_value_that_does_not_fit_is_inexact_there_too(taken: list[int]) -> None:
-    ready(1)
+    (helper,) = ready(1)
     with pytest.raises(Inexact):
-        list(pool.made(recipe(), iter([unit("ab"), unit("longer"), unit("cd")]), alone=True))
+        list(pool.made(recipe(), iter([unit("longer"), unit("ab")]), alone=True))
+    assert (helper.given, helper.ended) == ([], False), "it has answered"
 
 
 def test_what_a_codec_raises_is_raised_here(taken: list[int]) -> None:

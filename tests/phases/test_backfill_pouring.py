@@ -194,13 +194,21 @@ def test_a_row_that_the_stream_would_not_show_is_not_poured(database: Database) 
     assert json.loads(json.dumps(all_rows(binding), default=str)) == []
 
 
-def test_rows_that_a_trigger_takes_away_are_not_taken_for_there(database: Database) -> None:
-    binding = without_sql("job_logs")
-    key = parent(binding, 1, {"stdout": [f"[2024-01-01 00:00:0{n}] INFO x" for n in range(3)]})
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("job_logs", {"stdout": [f"[2024-01-01 00:00:0{n}] INFO x" for n in range(3)]}),
+        ("device_events", [{"kind": "a", "count": n} for n in range(3)]),
+    ],
+)
+def test_rows_that_a_trigger_takes_away_are_not_taken_for_there(database: Database, name: str, document: Any) -> None:
+    """Also where every row is shown, so that nobody asks how many are."""
+    binding = without_sql(name)
+    key = parent(binding, 1, document)
     execute(None, "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
     execute(
         None,
-        "CREATE TRIGGER away BEFORE INSERT ON jobs_joblog FOR EACH ROW WHEN (NEW.position = -2)"
+        f"CREATE TRIGGER away BEFORE INSERT ON {binding.child.name} FOR EACH ROW WHEN (NEW.position = -2)"
         " EXECUTE FUNCTION nothing()",
     )
     with transaction.atomic():
