@@ -5,14 +5,13 @@ literal `%` in it is doubled. Nothing here relies on session state: it works beh
 passes through a statement, a soft time limit too, leaves the connection at rest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.db import Error, connections, transaction
 from psycopg import sql
-from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.string import TextLoader
 
@@ -133,15 +132,6 @@ def copy_blocks(alias: str, statement: Statement, blocks: Iterator[bytes]) -> in
             for block in blocks:
                 copy.write(block)
         return int(opened.rowcount)
-
-
-def texts(alias: str, values: Iterable[object]) -> list[str | None]:
-    """Values as the driver sends them, each as text; None stays."""
-    wrapper = connections[alias]
-    wrapper.ensure_connection()
-    adapt = Transformer(wrapper.connection)
-    found = (None if each is None else adapt.get_dumper(each, PyFormat.TEXT).dump(each) for each in values)
-    return [None if each is None else bytes(each).decode() for each in found]
 
 
 @contextmanager

@@ -6,13 +6,14 @@ or refuses one, nothing is poured and the caller takes the way that proves row b
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from django.db import DataError, IntegrityError, models, transaction
+from django.db import DataError, IntegrityError, connections, models, transaction
+from psycopg.adapt import PyFormat, Transformer
 
 from cutover import beside, db
 from cutover.backfill import columns, decoding, difference, pool, slices
@@ -110,10 +111,19 @@ def recipe(binding: Binding, stream: BoundStream) -> Recipe:
     given = [Given(name, EXACT[type(fields.get_field(name))], *limits(binding, name)) for name in names]
     constants = [
         decoding.NULL if value is None else decoding.copied(value)
-        for value in db.texts(binding.alias, wanted.constants.values())
+        for value in texts(binding.alias, wanted.constants.values())
     ]
     keyed = stream.key_field is not None
     return Recipe(stream.codec, stream.newest_first, tuple(given), keyed, tuple(constants), len(wanted.drawn))
+
+
+def texts(alias: str, values: Iterable[object]) -> list[str | None]:
+    """Values as the driver sends them, each as text; None stays."""
+    wrapper = connections[alias]
+    wrapper.ensure_connection()
+    adapt = Transformer(wrapper.connection)
+    found = (None if each is None else adapt.get_dumper(each, PyFormat.TEXT).dump(each) for each in values)
+    return [None if each is None else bytes(each).decode() for each in found]
 
 
 def limits(binding: Binding, name: str) -> tuple[int | None, bool]:
