@@ -42,6 +42,7 @@ log = logging.getLogger("jobs")
 handler = LogHandler("job_logs", find="job")
 log.addHandler(handler)
 log.setLevel("INFO")
+log.propagate = False  # to the root logger's StreamHandler, which swallows a limit that strikes while it writes
 Job.objects.exists()  # the workers inherit this connection
 
 
