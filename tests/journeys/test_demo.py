@@ -42,7 +42,7 @@ def test_demo_loses_and_doubles_nothing_and_drops_the_column(tmp_path: Path) -> 
     log.write_bytes(
         b"2015-10-18 ERROR [main] caf\xe9 is no UTF-8\n\n  \nWARN nul \0 inside { } % \\\n081109 plain line\n" * 20
     )
-    done = demo("--writers", "1", "--seconds", "10", "--jobs", "8", "--lines", str(log), "--json")
+    done = demo("--writers", "1", "--seconds", "7", "--jobs", "8", "--lines", str(log), "--json")
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
     said = json.loads(done.stdout)
     assert said["good"]
