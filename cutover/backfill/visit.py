@@ -170,7 +170,8 @@ def fill(
         return done
     if by_python:
         whole = not precise and not difference.compiles(binding)
-        more = streaming.fill(binding, by_python, wanted.lengths, whole=whole, alone=alone)
+        helped = alone and not binding.cutover.rewrites  # whom a helper keeps waiting, writers wait for
+        more = streaming.fill(binding, by_python, wanted.lengths, whole=whole, alone=helped)
         done = Filled(done.inserted + more.inserted, done.refused + more.refused)
     quarantine.settle(binding, wanted.keys, done.refused)
     return done

@@ -136,9 +136,10 @@ def worker(name: str, *, custom: str = "", seconds: float | None = None, second:
     chunks, filled, moved, helpers = [], 0.0, 0, list[float]()
     end = pool.Helper.end
 
-    def weighed(helper: pool.Helper) -> None:
-        helpers.append(common.peak_mib(helper.process.pid))
-        end(helper)
+    def weighed(helper: pool.Helper) -> list[pool.Unit]:
+        if not helper.ended:
+            helpers.append(common.peak_mib(helper.process.pid))
+        return end(helper)
 
     with (
         command_line.named("backfill"),

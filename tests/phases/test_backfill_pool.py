@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import transaction
 
-from backfilling import elements, execute, parent, to_the_end
+from backfilling import EXAMPLES, elements, execute, parent, to_the_end
 from cutover import backfill, conf
-from cutover.backfill import decoding, pool, slices
+from cutover.backfill import decoding, pool, pouring, reach, slices, visit
 from cutover.backfill.decoding import Given, Inexact, Recipe
 from cutover.backfill.pool import Helper
+from cutover.chunk import Pace
 from cutover.codecs import Codec
 from cutover.errors import DeclarationError
 from cutover.mapping import Binding
@@ -154,6 +156,26 @@ def test_nobody_helps_where_others_are_at_work(taken: list[int], monkeypatch: py
     assert list(pool.made(recipe(), iter([]), alone=False)) == []
     with pytest.raises(pytest.fail.Exception):
         list(pool.made(recipe(), iter([]), alone=True))
+
+
+@pytest.mark.parametrize(("name", "may"), [("job_logs", True), ("ticket_history", False)])
+def test_nobody_helps_where_parents_are_locked(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str, may: bool
+) -> None:
+    """A helper that does not answer is waited for, and writers would wait for that chunk's locks as long."""
+    binding, asked = without_sql(name), list[bool]()
+    parent(binding, 1, EXAMPLES[name])
+    fill = pouring.fill
+
+    def kept(*args: Any, alone: bool) -> pouring.Poured:
+        asked.append(alone)
+        return fill(*args, alone=alone)
+
+    monkeypatch.setattr(pouring, "fill", kept)
+    with transaction.atomic():
+        visit.prepare(binding)
+        visit.fill(binding, reach.among(binding, ["1"], Pace()), Pace(), precise=False, alone=True)
+    assert set(asked) == {may}
 
 
 # What a codec raises, and what is left of a chunk
