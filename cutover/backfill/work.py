@@ -22,7 +22,7 @@ from cutover.mapping import Binding
 T = TypeVar("T")
 Attempt = Callable[[Pace, bool], Visited | None]
 NOTES_EVERY = 10.0  # seconds
-STRAIN_EVERY = 0.2  # seconds: beside others chunks are shorter, and to ask before each would take a tenth of the time
+STRAIN_EVERY = 0.2  # seconds: beside others chunks take 0.05; to ask before each took 4 % of the time, this takes 1
 
 
 @dataclass
