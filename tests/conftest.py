@@ -10,6 +10,7 @@ import pytest
 
 import databases
 import servers
+from cutover import beside
 from cutover.demo.redisserver import RedisServer
 from cutover.demo.server import Server
 from databases import Database
@@ -99,6 +100,10 @@ def database(_postgres: servers.Postgres, recycler: Recycler, django_db_blocker:
     made = recycler.take()
     with django_db_blocker.unblock(), databases.django_at(_postgres, made.name):
         yield made
+        beside.close(
+            "default"
+        )  # or it leads the next test to a database that is gone, and is done without for a minute
+        beside._held.not_before.clear()
     recycler.give_back(made)
 
 

@@ -24,7 +24,7 @@ Outcomes = list[tuple[set[str], int]]
 
 
 @pytest.fixture
-def outcomes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outcomes]:
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> Outcomes:
     """What each attempt at a first stream gave; a single element is worth the way, whoever else is at work."""
     found, fill, look = Outcomes(), piped.fill, crew.Post.look
 
@@ -37,9 +37,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outcomes]:
     monkeypatch.setattr(piped, "FEWEST", 1)
     monkeypatch.setattr(crew.Post, "look", lambda self: replace(look(self), others=False, alone=True))
     monkeypatch.setattr(chunk.piped, "fill", kept)
-    yield found
-    beside.close("default")
-    beside._held.not_before.clear()
+    return found
 
 
 def lines(first: int, last: int, level: str = "INFO") -> list[str]:
